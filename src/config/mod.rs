@@ -1,0 +1,1 @@
+//! renew.json, from text with positions to validated types.

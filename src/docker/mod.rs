@@ -1,0 +1,1 @@
+//! The engine's socket, the compose plugin, registries and their credentials.

@@ -1,0 +1,1 @@
+//! The working tree and its remote, driven through the git command.

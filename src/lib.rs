@@ -1,0 +1,21 @@
+//! renew keeps the docker compose stacks of one host in step with a git repository.
+//!
+//! The modules in reading order; imports point down only (`tests/tidy.rs` holds them to it):
+//!
+//! - [`cli`]: one file per command, the only place that prints or picks an exit code.
+//! - [`reconcile`]: one run of one service: fetch, resolve, observe, plan, pull, move, apply, record.
+//! - [`docker`]: the engine's socket, the compose plugin, registries and their credentials.
+//! - [`git`]: the working tree and its remote, driven through the git command.
+//! - [`state`]: what must survive a restart, written atomically under a lock.
+//! - [`config`]: renew.json, from text with positions to validated types.
+//! - [`decide`]: pure deciders: what a service needs, and when it is due.
+//! - [`sys`]: the narrow door to clock, processes, files, network and environment.
+
+pub mod cli;
+pub mod config;
+pub mod decide;
+pub mod docker;
+pub mod git;
+pub mod reconcile;
+pub mod state;
+pub mod sys;

@@ -1,0 +1,1 @@
+//! One run of one service, readable top to bottom.

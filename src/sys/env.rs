@@ -1,0 +1,43 @@
+//! The environment of this process and the identity of this host. Read here, handed down as values.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// The value of an environment variable; unset and empty are the same.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+pub fn var(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
+}
+
+/// Like [`var`], as text; a value that is not UTF-8 counts as unset.
+#[must_use]
+pub fn text(name: &str) -> Option<String> {
+    var(name).and_then(|value| value.into_string().ok())
+}
+
+/// The short name of this host, as `uname -n` gives it.
+#[must_use]
+pub fn hostname() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+/// The effective user id of this process.
+#[must_use]
+pub fn effective_uid() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
+/// The directories in which commands are looked up: `PATH`, or the usual system ones.
+#[must_use]
+pub fn search_path() -> OsString {
+    var("PATH").unwrap_or_else(|| {
+        OsString::from("/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+    })
+}
+
+/// Looks a command up in [`search_path`]. Only regular files count.
+#[must_use]
+pub fn find_program(name: &str) -> Option<PathBuf> {
+    std::env::split_paths(&search_path()).map(|dir| dir.join(name)).find(|path| path.is_file())
+}

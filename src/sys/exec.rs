@@ -1,0 +1,308 @@
+//! Child processes. Every one has its own process group, a deadline, a clean environment, bounded
+//! output, and a standard input that is closed or fed: nothing here ever waits for a person.
+
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::io;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+
+use crate::sys::child_record::ChildRecord;
+use crate::sys::pipes::{Pipes, STDOUT_BYTES_MAX};
+
+/// Between TERM and KILL.
+const GRACE: Duration = Duration::from_secs(10);
+/// How often a quiet child is looked at: it may have exited while a grandchild holds its pipes.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// A flag that asks all children of this process to end; set by a signal, seen at every wait.
+#[derive(Debug, Clone, Default)]
+pub struct Cancel(Arc<AtomicBool>);
+
+impl Cancel {
+    /// Asks.
+    pub fn set(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether somebody asked.
+    #[must_use]
+    pub fn is_set(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// Under whose identity a child runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// User id.
+    pub uid: u32,
+    /// Primary group id; no supplementary groups are kept.
+    pub gid: u32,
+}
+
+/// One child process to run to its end.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// The executable: a path, or a name looked up in `PATH` of `env`.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub args: Vec<OsString>,
+    /// Its whole environment; nothing is inherited.
+    pub env: Vec<(OsString, OsString)>,
+    /// Where it runs; `/` if not said.
+    pub cwd: Option<PathBuf>,
+    /// What it reads on standard input; closed (`/dev/null`) if not said.
+    pub stdin: Option<Vec<u8>>,
+    /// Whose process it is; ours if not said.
+    pub identity: Option<Identity>,
+    /// How long it may take.
+    pub deadline: Duration,
+    /// Where the child is written down while it runs, so that a later run can end it when we die.
+    pub record: Option<PathBuf>,
+}
+
+impl Job {
+    /// A job with the given deadline and nothing else said.
+    pub fn new(program: impl Into<PathBuf>, deadline: Duration) -> Job {
+        Job {
+            program: program.into(),
+            args: Vec::new(),
+            env: Vec::new(),
+            cwd: None,
+            stdin: None,
+            identity: None,
+            deadline,
+            record: None,
+        }
+    }
+
+    /// Adds one argument.
+    #[must_use]
+    pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Job {
+        self.args.push(arg.as_ref().to_os_string());
+        self
+    }
+
+    /// Adds arguments.
+    #[must_use]
+    pub fn args<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(mut self, args: I) -> Job {
+        self.args.extend(args.into_iter().map(|arg| arg.as_ref().to_os_string()));
+        self
+    }
+
+    /// Adds one environment variable.
+    #[must_use]
+    pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Job {
+        self.env.push((name.as_ref().to_os_string(), value.as_ref().to_os_string()));
+        self
+    }
+
+    /// The command line for a message. Arguments never carry secrets: those go by file or stdin.
+    #[must_use]
+    pub fn command_line(&self) -> String {
+        let mut line = self.program.display().to_string();
+        for arg in &self.args {
+            line.push(' ');
+            line.push_str(&arg.to_string_lossy());
+        }
+        line
+    }
+}
+
+/// How a child ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// By itself, with this code.
+    Code(i32),
+    /// By this signal.
+    Signal(i32),
+}
+
+/// What a child left behind.
+#[derive(Debug, Clone)]
+pub struct Done {
+    /// How it ended.
+    pub exit: Exit,
+    /// All of its standard output.
+    pub stdout: Vec<u8>,
+    /// The end of its standard error.
+    pub stderr: Vec<u8>,
+}
+
+impl Done {
+    /// Whether it ended with code 0.
+    #[must_use]
+    pub fn ok(&self) -> bool {
+        self.exit == Exit::Code(0)
+    }
+
+    /// Standard output as text, broken UTF-8 replaced.
+    #[must_use]
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.stdout).into_owned()
+    }
+
+    /// Standard error as text without surrounding blank space.
+    #[must_use]
+    pub fn complaint(&self) -> String {
+        String::from_utf8_lossy(&self.stderr).trim().to_owned()
+    }
+}
+
+/// Why a child has no result.
+#[derive(Debug)]
+pub enum ExecError {
+    /// The executable is not there.
+    NotFound(PathBuf),
+    /// It could not be started, fed or read.
+    Io(PathBuf, io::Error),
+    /// It was ended at its deadline.
+    Deadline(PathBuf, Duration),
+    /// It was ended because we were asked to stop.
+    Cancelled,
+    /// It wrote more than a child of ours may.
+    TooMuchOutput(PathBuf),
+}
+
+impl fmt::Display for ExecError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ExecError::NotFound(program) => {
+                write!(f, "{} is not installed or not in PATH", program.display())
+            }
+            ExecError::Io(program, cause) => write!(f, "cannot run {}: {cause}", program.display()),
+            ExecError::Deadline(program, limit) => {
+                write!(f, "{} did not finish within {} s", program.display(), limit.as_secs())
+            }
+            ExecError::Cancelled => write!(f, "stopped on request"),
+            ExecError::TooMuchOutput(program) => {
+                write!(f, "{} wrote more than {STDOUT_BYTES_MAX} bytes", program.display())
+            }
+        }
+    }
+}
+
+impl std::error::Error for ExecError {}
+
+/// Runs children. The simulation and tests have their own.
+pub trait Exec: Send + Sync {
+    /// Runs one child to its end. When this returns, no process of its group is left.
+    ///
+    /// # Errors
+    /// See [`ExecError`]; a non-zero exit is a result, not an error.
+    fn run(&self, job: &Job) -> Result<Done, ExecError>;
+}
+
+/// Runs real processes.
+#[derive(Debug, Clone, Default)]
+pub struct SystemExec {
+    /// Ends every child that is running when it is set.
+    pub cancel: Cancel,
+}
+
+impl Exec for SystemExec {
+    fn run(&self, job: &Job) -> Result<Done, ExecError> {
+        if self.cancel.is_set() {
+            return Err(ExecError::Cancelled);
+        }
+        log::trace!("run: {}", job.command_line());
+        let child = spawn(job).map_err(|cause| match cause.kind() {
+            io::ErrorKind::NotFound => ExecError::NotFound(job.program.clone()),
+            _ => ExecError::Io(job.program.clone(), cause),
+        })?;
+        let pgid = Pid::from_child(&child);
+        if let Some(path) = &job.record {
+            ChildRecord::of(pgid).write(path);
+        }
+        let outcome = attend(child, pgid, job, &self.cancel);
+        // Whatever the child left in its group would otherwise outlive us unseen.
+        let _ = kill_process_group(pgid, Signal::KILL);
+        if let Some(path) = &job.record {
+            ChildRecord::clear(path);
+        }
+        outcome
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that starts processes")]
+fn spawn(job: &Job) -> io::Result<Child> {
+    let mut command = Command::new(&job.program);
+    command
+        .args(&job.args)
+        .env_clear()
+        .envs(job.env.iter().map(|(name, value)| (name, value)))
+        .current_dir(job.cwd.as_deref().unwrap_or_else(|| "/".as_ref()))
+        .stdin(if job.stdin.is_some() { Stdio::piped() } else { Stdio::null() })
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0);
+    if let Some(identity) = &job.identity {
+        command.uid(identity.uid).gid(identity.gid);
+    }
+    command.spawn()
+}
+
+/// Feeds and drains the child until it has ended, was cancelled, or ran out of time.
+fn attend(mut child: Child, pgid: Pid, job: &Job, cancel: &Cancel) -> Result<Done, ExecError> {
+    let mut pipes = Pipes::take(&mut child, job.stdin.as_deref())
+        .map_err(|e| ExecError::Io(job.program.clone(), e))?;
+    let mut end = now() + job.deadline;
+    let mut why_ended: Option<ExecError> = None;
+    let mut exited_at: Option<Instant> = None;
+    let status = loop {
+        let waited = pipes.turn(LOOK_EVERY);
+        let instant = now();
+        if let Err(cause) = waited {
+            why_ended = Some(match cause.kind() {
+                io::ErrorKind::FileTooLarge => ExecError::TooMuchOutput(job.program.clone()),
+                _ => ExecError::Io(job.program.clone(), cause),
+            });
+            pipes.close();
+            let _ = kill_process_group(pgid, Signal::KILL);
+        }
+        match child.try_wait() {
+            Ok(Some(status)) => {
+                // A grandchild may hold the pipes open; what it still says is not waited for long.
+                let since = *exited_at.get_or_insert(instant);
+                if pipes.all_closed() || instant > since + Duration::from_secs(1) {
+                    break status;
+                }
+            }
+            Ok(None) => {}
+            Err(cause) => return Err(ExecError::Io(job.program.clone(), cause)),
+        }
+        if cancel.is_set() && why_ended.is_none() {
+            why_ended = Some(ExecError::Cancelled);
+            let _ = kill_process_group(pgid, Signal::TERM);
+            end = instant + GRACE;
+        } else if instant > end && exited_at.is_none() {
+            let last = why_ended.is_some();
+            why_ended.get_or_insert(ExecError::Deadline(job.program.clone(), job.deadline));
+            let signal = if last { Signal::KILL } else { Signal::TERM };
+            let _ = kill_process_group(pgid, signal);
+            end = instant + GRACE;
+        }
+    };
+    match why_ended {
+        Some(error) => Err(error),
+        None => Ok(Done {
+            exit: status
+                .code()
+                .map_or_else(|| Exit::Signal(status.signal().unwrap_or_default()), Exit::Code),
+            stdout: pipes.stdout,
+            stderr: pipes.stderr,
+        }),
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "deadlines of children are real time")]
+fn now() -> Instant {
+    Instant::now()
+}

@@ -1,0 +1,141 @@
+//! Files: atomic replacement, bounded reads, private directories and identity stamps.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Replaces `path` with `content`, mode 0600: temporary file in the same directory, fsync, rename,
+/// fsync of the directory. A crash at any instant leaves the old or the new content, never a mix.
+///
+/// # Errors
+/// The first failure of any of these steps; the old content is then still in place.
+pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    let dir = path.parent().ok_or_else(|| io::Error::other("a file needs a parent directory"))?;
+    let temp = path.with_extension(format!("tmp{}", std::process::id()));
+    // A leftover of a dead process with our pid is ours to take.
+    let _ = fs::remove_file(&temp);
+    let written = (|| {
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temp)?;
+        file.write_all(content)?;
+        file.sync_all()?;
+        fs::rename(&temp, path)?;
+        File::open(dir)?.sync_all()
+    })();
+    if written.is_err() {
+        let _ = fs::remove_file(&temp);
+    }
+    written
+}
+
+/// Reads a regular file of at most `limit` bytes.
+///
+/// # Errors
+/// Anything that is not a regular file, is larger than `limit` bytes, or cannot be read.
+pub fn read_bounded(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    // O_NONBLOCK: a fifo in the place of a file must not hang us before we can refuse it.
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed())
+        .open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("not a regular file"));
+    }
+    let mut content = Vec::new();
+    file.take(limit + 1).read_to_end(&mut content)?;
+    if content.len() as u64 > limit {
+        return Err(io::Error::other(format!("larger than {limit} bytes")));
+    }
+    Ok(content)
+}
+
+/// Creates a directory and its parents, each new one with mode 0700.
+///
+/// # Errors
+/// Any failure of mkdir(2) but "it is already there".
+pub fn create_private_dir(path: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// What tells one version of a file from another without reading it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum Stamp {
+    /// There is no such file.
+    Absent,
+    /// A file: size in bytes, modification and change time in nanoseconds, inode.
+    Present {
+        /// Bytes.
+        size: u64,
+        /// Modification time, nanoseconds since 1970.
+        modified_ns: i64,
+        /// Change of the inode, nanoseconds since 1970.
+        changed_ns: i64,
+        /// Inode number: a rename over the file changes it.
+        inode: u64,
+    },
+}
+
+impl Stamp {
+    /// The stamp of what `path` names, links followed. Unreadable counts as absent.
+    #[must_use]
+    pub fn of(path: &Path) -> Stamp {
+        let nanoseconds = |s: i64, ns: i64| s.saturating_mul(1_000_000_000).saturating_add(ns);
+        match fs::metadata(path) {
+            Err(_) => Stamp::Absent,
+            Ok(meta) => Stamp::Present {
+                size: meta.size(),
+                modified_ns: nanoseconds(meta.mtime(), meta.mtime_nsec()),
+                changed_ns: nanoseconds(meta.ctime(), meta.ctime_nsec()),
+                inode: meta.ino(),
+            },
+        }
+    }
+}
+
+/// A private directory that is removed with its content when dropped.
+#[derive(Debug)]
+pub struct TempDir {
+    path: PathBuf,
+}
+
+impl TempDir {
+    /// Makes a fresh directory, mode 0700, below `parent`.
+    ///
+    /// # Errors
+    /// Any failure of mkdir(2).
+    pub fn create_in(parent: &Path) -> io::Result<TempDir> {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        loop {
+            let count = COUNT.fetch_add(1, Ordering::Relaxed);
+            let path = parent.join(format!("renew-{}-{count}", std::process::id()));
+            match fs::DirBuilder::new().mode(0o700).create(&path) {
+                Ok(()) => return Ok(TempDir { path }),
+                Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(cause) => return Err(cause),
+            }
+        }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for TempDir {
+    fn drop(&mut self) {
+        // Nothing can be done about a failure here; the next run clears its own temporary folder.
+        let _ = fs::remove_dir_all(&self.path);
+    }
+}
+
+/// Bytes that an unprivileged process could still write on the file system that holds `path`.
+///
+/// # Errors
+/// Any failure of statvfs(3).
+pub fn free_bytes(path: &Path) -> io::Result<u64> {
+    let stat = rustix::fs::statvfs(path)?;
+    Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+}

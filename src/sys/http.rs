@@ -1,0 +1,1 @@
+//! A small HTTP client over TCP, TLS and Unix sockets.

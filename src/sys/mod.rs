@@ -1,0 +1,11 @@
+//! The narrow door to everything that is not deterministic: clock, child processes, files, locks,
+//! the network and the environment. Nothing here knows what a service or a stack is.
+
+pub mod child_record;
+pub mod clock;
+pub mod env;
+pub mod exec;
+pub mod fs;
+pub mod http;
+pub mod lock;
+pub mod pipes;
