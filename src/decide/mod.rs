@@ -1,1 +1,5 @@
-//! Pure deciders.
+//! Pure deciders. They take values and give values: no file, process, network, thread or clock is
+//! named below this folder, so that every decision can be replayed in a test.
+
+pub mod plan;
+pub mod waves;
