@@ -8,6 +8,7 @@
 //! - [`git`]: the working tree and its remote, driven through the git command.
 //! - [`state`]: what must survive a restart, written atomically under a lock.
 //! - [`config`]: renew.json, from text with positions to validated types.
+//! - [`problem`]: a failure as every surface shows it.
 //! - [`decide`]: pure deciders: what a service needs, and when it is due.
 //! - [`sys`]: the narrow door to clock, processes, files, network and environment.
 
@@ -16,6 +17,7 @@ pub mod config;
 pub mod decide;
 pub mod docker;
 pub mod git;
+pub mod problem;
 pub mod reconcile;
 pub mod state;
 pub mod sys;

@@ -11,12 +11,13 @@ const LINES_MAX: usize = 350;
 
 /// Who may import whom, from the top down: a module sees only those behind its colon.
 const LAYERS: &[(&str, &[&str])] = &[
-    ("cli", &["reconcile", "docker", "git", "state", "config", "decide", "sys"]),
-    ("reconcile", &["docker", "git", "state", "config", "decide", "sys"]),
-    ("docker", &["sys"]),
-    ("git", &["sys"]),
-    ("state", &["decide", "sys"]),
-    ("config", &["decide", "sys"]),
+    ("cli", &["reconcile", "docker", "git", "state", "config", "decide", "problem", "sys"]),
+    ("reconcile", &["docker", "git", "state", "config", "decide", "problem", "sys"]),
+    ("docker", &["decide", "problem", "sys"]),
+    ("git", &["problem", "sys"]),
+    ("state", &["decide", "problem", "sys"]),
+    ("config", &["decide", "problem", "sys"]),
+    ("problem", &[]),
     ("decide", &[]),
     ("sys", &[]),
 ];

@@ -1,1 +1,3 @@
 //! The engine's socket, the compose plugin, registries and their credentials.
+
+pub mod compose;

@@ -41,3 +41,24 @@ pub fn search_path() -> OsString {
 pub fn find_program(name: &str) -> Option<PathBuf> {
     std::env::split_paths(&search_path()).map(|dir| dir.join(name)).find(|path| path.is_file())
 }
+
+/// An account of this host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// Primary group id.
+    pub gid: u32,
+    /// Home directory.
+    pub home: PathBuf,
+}
+
+/// The account of a user id in `/etc/passwd`; a static binary has no other name service.
+#[must_use]
+pub fn account(uid: u32) -> Option<Account> {
+    let text = std::fs::read_to_string("/etc/passwd").ok()?;
+    text.lines().find_map(|line| {
+        let fields: Vec<&str> = line.split(':').collect();
+        let [_, _, id, gid, _, home, ..] = fields[..] else { return None };
+        (id.parse() == Ok(uid))
+            .then(|| Some(Account { gid: gid.parse().ok()?, home: PathBuf::from(home) }))?
+    })
+}

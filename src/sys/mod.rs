@@ -8,4 +8,5 @@ pub mod exec;
 pub mod fs;
 pub mod http;
 pub mod lock;
+pub mod opened;
 pub mod pipes;

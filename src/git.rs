@@ -1,1 +1,0 @@
-//! The working tree and its remote, driven through the git command.

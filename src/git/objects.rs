@@ -1,0 +1,179 @@
+//! Reading trees and files out of the object store. Never touches the working tree.
+
+use std::collections::BTreeMap;
+
+use super::Git;
+use crate::problem::Problem;
+
+/// What a tree entry is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A regular file.
+    File,
+    /// A symbolic link.
+    Link,
+    /// A commit of another repository.
+    Submodule,
+}
+
+/// One path of a commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// What it is.
+    pub kind: Kind,
+    /// Object id of its content.
+    pub oid: String,
+    /// Its size in bytes; 0 for a submodule.
+    pub size: u64,
+}
+
+/// How much is asked of one `git cat-file`, in bytes.
+const BATCH_BYTES_MAX: u64 = 32 << 20;
+
+impl Git<'_> {
+    /// All paths of a tree, relative to the root of the repository.
+    ///
+    /// # Errors
+    /// When git cannot read the tree.
+    pub fn list(&self, tree: &str) -> Result<BTreeMap<String, Entry>, Problem> {
+        let done = self.check(&["ls-tree", "-r", "-z", "-l", "--full-tree", tree])?;
+        Ok(parse_list(&done.stdout))
+    }
+
+    /// The object ids of folders of a tree.
+    ///
+    /// # Errors
+    /// When git cannot read the tree.
+    pub fn folders(&self, tree: &str) -> Result<BTreeMap<String, String>, Problem> {
+        let done = self.check(&["ls-tree", "-r", "-d", "-z", "--full-tree", tree])?;
+        let text = String::from_utf8_lossy(&done.stdout).into_owned();
+        let folder = |record: &str| {
+            let (head, path) = record.split_once('\t')?;
+            Some((path.to_owned(), head.split_whitespace().nth(2)?.to_owned()))
+        };
+        Ok(text.split('\0').filter_map(folder).collect())
+    }
+
+    /// The paths of the index, with their object ids.
+    ///
+    /// # Errors
+    /// When git cannot read the index.
+    pub fn tracked(&self) -> Result<BTreeMap<String, String>, Problem> {
+        let done = self.check(&["ls-files", "-s", "-z"])?;
+        let text = String::from_utf8_lossy(&done.stdout).into_owned();
+        let file = |record: &str| {
+            let (head, path) = record.split_once('\t')?;
+            Some((path.to_owned(), head.split_whitespace().nth(1)?.to_owned()))
+        };
+        Ok(text.split('\0').filter_map(file).collect())
+    }
+
+    /// The contents of several objects.
+    ///
+    /// # Errors
+    /// When git cannot read one of them.
+    pub fn contents(&self, wanted: &[&Entry]) -> Result<BTreeMap<String, Vec<u8>>, Problem> {
+        let mut contents = BTreeMap::new();
+        let mut batch: Vec<&str> = Vec::new();
+        let mut bytes = 0;
+        for entry in wanted {
+            if bytes + entry.size > BATCH_BYTES_MAX && !batch.is_empty() {
+                self.read_batch(&batch, &mut contents)?;
+                batch.clear();
+                bytes = 0;
+            }
+            bytes += entry.size;
+            batch.push(&entry.oid);
+        }
+        if !batch.is_empty() {
+            self.read_batch(&batch, &mut contents)?;
+        }
+        Ok(contents)
+    }
+
+    /// The content of one path of a commit, if it has that path.
+    ///
+    /// # Errors
+    /// When git cannot be run.
+    pub fn content_at(&self, commit: &str, path: &str) -> Result<Option<Vec<u8>>, Problem> {
+        let done = self.run(&["cat-file", "blob", &format!("{commit}:{path}")])?;
+        Ok(done.ok().then_some(done.stdout))
+    }
+
+    fn read_batch(
+        &self,
+        oids: &[&str],
+        into: &mut BTreeMap<String, Vec<u8>>,
+    ) -> Result<(), Problem> {
+        let mut feed = oids.join("\n").into_bytes();
+        feed.push(b'\n');
+        let done = self.check_fed(&["cat-file", "--batch"], Some(feed))?;
+        parse_batch(&done.stdout, into).ok_or_else(|| {
+            Problem::setup(
+                "git_objects",
+                "git cat-file did not give every object it was asked for".to_owned(),
+                format!("check the repository with `git -C {} fsck`", self.top.display()),
+            )
+        })
+    }
+}
+
+fn parse_list(bytes: &[u8]) -> BTreeMap<String, Entry> {
+    let text = String::from_utf8_lossy(bytes);
+    let entry = |record: &str| {
+        let (head, path) = record.split_once('\t')?;
+        let fields: Vec<&str> = head.split_whitespace().collect();
+        let [mode, _, oid, size] = fields[..] else { return None };
+        let kind = match mode {
+            "120000" => Kind::Link,
+            "160000" => Kind::Submodule,
+            _ => Kind::File,
+        };
+        let size = size.parse().unwrap_or(0);
+        Some((path.to_owned(), Entry { kind, oid: oid.to_owned(), size }))
+    };
+    text.split('\0').filter_map(entry).collect()
+}
+
+/// Records of `<oid> <type> <size>\n<content>\n`; a missing object is `<oid> missing\n`.
+fn parse_batch(mut bytes: &[u8], into: &mut BTreeMap<String, Vec<u8>>) -> Option<()> {
+    while !bytes.is_empty() {
+        let end = bytes.iter().position(|byte| *byte == b'\n')?;
+        let head = std::str::from_utf8(&bytes[..end]).ok()?;
+        let fields: Vec<&str> = head.split(' ').collect();
+        let [oid, _, size] = fields[..] else { return None };
+        let size: usize = size.parse().ok()?;
+        let content = bytes.get(end + 1..end + 1 + size)?;
+        into.insert(oid.to_owned(), content.to_vec());
+        bytes = bytes.get(end + 2 + size..)?;
+    }
+    Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Kind, parse_batch, parse_list};
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn tree_listings_are_read() {
+        let text = "100644 blob aa      12\ta b.yml\0120000 blob bb       3\tlink\0\
+                    160000 commit cc       -\tsub\0100755 blob dd 5\tdir/run\twith tab\0";
+        let list = parse_list(text.as_bytes());
+        assert_eq!(list["a b.yml"].size, 12);
+        assert_eq!(list["link"].kind, Kind::Link);
+        assert_eq!(list["sub"].kind, Kind::Submodule);
+        assert_eq!(list["dir/run\twith tab"].oid, "dd");
+    }
+
+    #[test]
+    fn object_batches_are_read_to_the_byte() {
+        let mut found = BTreeMap::new();
+        let text = b"aa blob 3\na\nb\nbb blob 0\n\n";
+        assert_eq!(parse_batch(text, &mut found), Some(()));
+        assert_eq!(found["aa"], b"a\nb");
+        assert_eq!(found["bb"], b"");
+        assert_eq!(parse_batch(b"cc missing\n", &mut found), None);
+        assert_eq!(parse_batch(b"aa blob 9\nshort", &mut found), None);
+    }
+}
