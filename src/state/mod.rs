@@ -1,1 +1,207 @@
-//! What must survive a restart.
+//! What must survive a restart: one record per service, one lock per service, and a cache that may
+//! be lost. Written only through the lock of its service, by atomic replacement.
+
+mod cache;
+mod record;
+
+pub use cache::Resolved;
+pub use record::{FORMAT, ProjectRecord, Record, ServiceRecord};
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use crate::problem::{Problem, Trouble};
+use crate::sys;
+use crate::sys::lock::{Lock, LockError};
+
+/// The state directory.
+#[derive(Debug, Clone)]
+pub struct StateDir {
+    root: PathBuf,
+}
+
+/// The lock of one service: whoever holds it may write the service's state.
+#[derive(Debug)]
+pub struct ServiceLock {
+    lock: Lock,
+    service: String,
+}
+
+impl ServiceLock {
+    /// The service it locks.
+    #[must_use]
+    pub fn service(&self) -> &str {
+        &self.service
+    }
+}
+
+impl StateDir {
+    /// The state directory at `root`, which need not exist yet.
+    #[must_use]
+    pub fn at(root: &Path) -> StateDir {
+        StateDir { root: root.to_path_buf() }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Makes the directory and its folders, private to us, and checks that it is.
+    ///
+    /// # Errors
+    /// When it cannot be made or written, or others can write it.
+    pub fn prepare(&self) -> Result<(), Problem> {
+        let fail = |cause: io::Error| {
+            Problem::setup(
+                "state_dir",
+                format!("cannot use the state directory {}: {cause}", self.root.display()),
+                "make it writable for the user that runs renew, or set state_dir",
+            )
+        };
+        for folder in ["", "services", "locks", "cache", "models", "running", "tmp"] {
+            let path = self.root.join(folder);
+            if !path.is_dir() {
+                sys::fs::create_private_dir(&path).map_err(fail)?;
+            }
+        }
+        let meta = fs::metadata(&self.root).map_err(fail)?;
+        if meta.mode() & 0o022 != 0 {
+            return Err(Problem::setup(
+                "state_dir_open",
+                format!("others can write the state directory {}", self.root.display()),
+                format!("run `chmod 0700 {}`", self.root.display()),
+            ));
+        }
+        // Inside a working tree it must not show up as work to be committed.
+        let ignore = self.root.join(".gitignore");
+        if !ignore.exists() {
+            fs::write(&ignore, "*\n").map_err(fail)?;
+        }
+        Ok(())
+    }
+
+    /// Takes the lock of a service for one run.
+    ///
+    /// # Errors
+    /// [`Trouble::Busy`] when another run has it; a setup problem when it cannot be taken.
+    pub fn lock(&self, service: &str) -> Result<ServiceLock, Problem> {
+        let path = self.root.join("locks").join(service);
+        match Lock::try_take(&path) {
+            Ok(mut lock) => {
+                // Who holds it is a courtesy to others; the lock itself is held either way.
+                let _ = lock.say_holder(&format!("renew, pid {}", std::process::id()));
+                Ok(ServiceLock { lock, service: service.to_owned() })
+            }
+            Err(LockError::Busy(holder)) => Err(Problem::new(
+                Trouble::Busy,
+                "busy",
+                format!("{service} is being worked on by {holder}"),
+                "wait for that run to end",
+            )),
+            Err(error @ LockError::Io(..)) => {
+                Err(Problem::setup("lock", error.to_string(), "check the state directory"))
+            }
+        }
+    }
+
+    /// Where the child that a run of this service has in flight is written down.
+    #[must_use]
+    pub fn running(&self, service: &str) -> PathBuf {
+        self.root.join("running").join(service)
+    }
+
+    /// Where the model that is applied for one project of a service is kept.
+    #[must_use]
+    pub fn model(&self, service: &str, project: &str) -> PathBuf {
+        self.root.join("models").join(format!("{service}.{project}.json"))
+    }
+
+    /// Where temporary things of runs live.
+    #[must_use]
+    pub fn temp(&self) -> PathBuf {
+        self.root.join("tmp")
+    }
+
+    fn record_path(&self, service: &str) -> PathBuf {
+        self.root.join("services").join(format!("{service}.json"))
+    }
+
+    /// The record of a service; a service never seen has an empty one.
+    ///
+    /// # Errors
+    /// When it was written by a newer renew, or cannot be read. A broken one is not an error: see
+    /// [`Record::parse`].
+    pub fn record(&self, service: &str) -> Result<Record, Problem> {
+        let path = self.record_path(service);
+        match fs::read(&path) {
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(Record::default()),
+            Err(cause) => Err(Problem::setup(
+                "state_unreadable",
+                format!("cannot read {}: {cause}", path.display()),
+                "check the state directory",
+            )),
+            Ok(text) => Record::parse(&text, &path),
+        }
+    }
+
+    /// Writes the record of a service, if it says anything new. The lock proves that nobody else
+    /// writes it. A record that does not parse is kept aside, not overwritten unseen.
+    ///
+    /// # Errors
+    /// When the file cannot be replaced; the old one is then still in place.
+    pub fn store(&self, lock: &ServiceLock, record: &Record) -> Result<(), Problem> {
+        let path = self.record_path(&lock.service);
+        debug_assert!(lock.lock.path().starts_with(&self.root), "a lock of another state");
+        let before = fs::read(&path).ok();
+        if let Some(text) = &before {
+            match Record::parse(text, &path) {
+                Ok(old) if old == *record => return Ok(()),
+                Ok(_) => {}
+                Err(newer) => return Err(newer),
+            }
+            if Record::is_broken(text) {
+                // Best effort: what matters is that the good record takes its place.
+                let _ = fs::rename(&path, path.with_extension("json.corrupt"));
+            }
+        }
+        sys::fs::replace(&path, &record.render()).map_err(|cause| not_written(&path, &cause))
+    }
+
+    fn cache_path(&self, service: &str, stack: usize) -> PathBuf {
+        self.root.join("cache").join(format!("{service}.{stack}.json"))
+    }
+
+    /// What compose last made of a stack, if it is still there and readable.
+    #[must_use]
+    pub fn cached(&self, service: &str, stack: usize) -> Option<Resolved> {
+        let text = fs::read(self.cache_path(service, stack)).ok()?;
+        serde_json::from_slice(&text).ok()
+    }
+
+    /// Keeps what compose made of a stack.
+    ///
+    /// # Errors
+    /// When the file cannot be replaced.
+    pub fn cache(
+        &self,
+        lock: &ServiceLock,
+        stack: usize,
+        resolved: &Resolved,
+    ) -> Result<(), Problem> {
+        let path = self.cache_path(&lock.service, stack);
+        let text = serde_json::to_vec(resolved).unwrap_or_default();
+        sys::fs::replace(&path, &text).map_err(|cause| not_written(&path, &cause))
+    }
+}
+
+fn not_written(path: &Path, cause: &io::Error) -> Problem {
+    Problem::setup(
+        "state_write",
+        format!("cannot write {}: {cause}", path.display()),
+        "free space or make the state directory writable; nothing was lost",
+    )
+}
