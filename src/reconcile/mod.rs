@@ -1,5 +1,24 @@
-//! One run of one service, readable top to bottom.
+//! One run of one service: fetch, resolve, observe, plan, pull, move the files, apply, verify,
+//! record. Knows nothing of the daemon; only `apply` changes containers.
 
-pub mod export;
-pub mod model;
-pub mod resolve;
+mod apply;
+mod export;
+mod host;
+mod model;
+mod observe;
+mod ownership;
+mod pass;
+mod policy;
+mod pull;
+mod remember;
+mod report;
+mod resolve;
+mod run;
+mod stack;
+mod sweep;
+mod verify;
+
+pub use host::{DockerPlace, Host};
+pub use pass::{Order, Restart, Synced, incoming_config, plan, sync};
+pub use report::{Commits, Gate, Outcome, Report, ServiceReport};
+pub use resolve::short;

@@ -42,3 +42,10 @@ impl Clock for SystemClock {
         std::thread::sleep(pause);
     }
 }
+
+/// The local time of day for a log line, with its offset.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
+pub fn local_time() -> String {
+    chrono::Local::now().format("%Y-%m-%dT%H:%M:%S%:z").to_string()
+}

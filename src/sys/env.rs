@@ -62,3 +62,9 @@ pub fn account(uid: u32) -> Option<Account> {
             .then(|| Some(Account { gid: gid.parse().ok()?, home: PathBuf::from(home) }))?
     })
 }
+
+/// Where this process was started; the root folder when that is gone.
+#[must_use]
+pub fn current_dir() -> PathBuf {
+    std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"))
+}

@@ -1,0 +1,182 @@
+//! The command line as typed: parsed, not yet looked into. `--config` may stand before or after the
+//! command; a wrong line is an error with the way out, never a guess.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use lexopt::{Arg, Parser, ValueExt};
+
+/// What renew was asked to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// One reconcile pass.
+    Sync(SyncArgs),
+    /// Check the configuration offline.
+    Validate {
+        /// Print one JSON document.
+        json: bool,
+        /// Print the JSON Schema instead.
+        schema: bool,
+    },
+    /// Print help: of a command, or of renew.
+    Help(Option<&'static str>),
+    /// Print the version.
+    Version,
+}
+
+/// The arguments of `sync` and `plan`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SyncArgs {
+    /// Only these services; all when empty.
+    pub services: Vec<String>,
+    /// Say what would be done, change nothing.
+    pub dry_run: bool,
+    /// Print one JSON document.
+    pub json: bool,
+}
+
+/// A whole command line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// `--config`.
+    pub config: Option<PathBuf>,
+    /// The command.
+    pub command: Command,
+}
+
+/// The commands of this version, with the line that `--help` shows.
+pub const COMMANDS: &[(&str, &str)] = &[
+    ("sync", "bring the stacks in step with the repository, once"),
+    ("plan", "say what sync would do, and change nothing"),
+    ("validate", "check renew.json, offline"),
+    ("help", "help on renew or one of these"),
+];
+
+/// Reads a command line without the program's name.
+///
+/// # Errors
+/// What is wrong with it and what to type instead, for standard error.
+pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Line, String> {
+    let mut parser = Parser::from_args(args);
+    let mut config = None;
+    let mut name: Option<&'static str> = None;
+    let mut args = SyncArgs::default();
+    let mut schema = false;
+    let mut help = false;
+    while let Some(arg) = parser.next().map_err(|error| error.to_string())? {
+        match (arg, name) {
+            (Arg::Short('h') | Arg::Long("help"), _) => help = true,
+            (Arg::Short('V') | Arg::Long("version"), _) => {
+                return Ok(Line { config, command: Command::Version });
+            }
+            (Arg::Short('c') | Arg::Long("config"), _) => {
+                let value = parser.value().map_err(|error| error.to_string())?;
+                config = Some(PathBuf::from(value));
+            }
+            (Arg::Long("service"), Some("sync" | "plan")) => {
+                let value = parser.value().map_err(|error| error.to_string())?;
+                args.services.push(value.string().map_err(|error| error.to_string())?);
+            }
+            (Arg::Long("dry-run"), Some("sync")) => args.dry_run = true,
+            (Arg::Long("json"), Some("sync" | "plan" | "validate")) => args.json = true,
+            (Arg::Long("schema"), Some("validate")) => schema = true,
+            (Arg::Value(word), None) => name = Some(command(&word.to_string_lossy())?),
+            (Arg::Value(word), Some("help")) => {
+                let topic = command(&word.to_string_lossy())?;
+                return Ok(Line { config, command: Command::Help(Some(topic)) });
+            }
+            (other, name) => return Err(unexpected(&other, name)),
+        }
+    }
+    let command = match name {
+        None | Some("help") if help || name.is_some() => Command::Help(None),
+        Some(topic) if help => Command::Help(Some(topic)),
+        Some("sync") => Command::Sync(args),
+        Some("plan") => Command::Sync(SyncArgs { dry_run: true, ..args }),
+        Some("validate") => Command::Validate { json: args.json, schema },
+        _ => return Err("say what to do: sync, plan or validate".to_owned()),
+    };
+    Ok(Line { config, command })
+}
+
+fn command(word: &str) -> Result<&'static str, String> {
+    if let Some((name, _)) = COMMANDS.iter().find(|(name, _)| *name == word) {
+        return Ok(name);
+    }
+    let near = nearest(word, COMMANDS.iter().map(|(name, _)| *name));
+    let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+    Err(format!("there is no command `{word}`{hint}"))
+}
+
+fn unexpected(arg: &Arg<'_>, command: Option<&str>) -> String {
+    let typed = match arg {
+        Arg::Short(letter) => format!("-{letter}"),
+        Arg::Long(word) => format!("--{word}"),
+        Arg::Value(word) => word.to_string_lossy().into_owned(),
+    };
+    match command {
+        Some(command) => format!("`{command}` takes no {typed}"),
+        None => format!("{typed} goes behind a command, or is unknown"),
+    }
+}
+
+/// The candidate that a typing slip away from `word`, if one is.
+#[must_use]
+pub fn nearest<'c>(word: &str, candidates: impl Iterator<Item = &'c str>) -> Option<&'c str> {
+    candidates
+        .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
+        .filter(|(distance, candidate)| *distance <= candidate.len().max(3) / 3)
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Command, Line, SyncArgs, parse};
+
+    fn line(text: &str) -> Result<Line, String> {
+        parse(text.split_whitespace().map(Into::into))
+    }
+
+    #[test]
+    fn config_stands_before_and_after_the_command() {
+        let sync = Command::Sync(SyncArgs { json: true, ..SyncArgs::default() });
+        for text in ["--config a sync --json", "sync --json --config a", "sync --config=a --json"] {
+            let expected = Line { config: Some("a".into()), command: sync.clone() };
+            assert_eq!(line(text), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn plan_is_a_dry_run_of_sync() {
+        assert_eq!(line("plan --service a --service b"), line("sync --dry-run --service a --service b"));
+    }
+
+    #[test]
+    fn wrong_lines_are_told_apart() {
+        for (text, expected) in [
+            ("", "say what to do: sync, plan or validate"),
+            ("snyc", "there is no command `snyc`; did you mean `sync`?"),
+            ("frobnicate", "there is no command `frobnicate`"),
+            ("sync --jsn", "`sync` takes no --jsn"),
+            ("plan --dry-run", "`plan` takes no --dry-run"),
+            ("validate --service a", "`validate` takes no --service"),
+            ("sync extra", "`sync` takes no extra"),
+            ("--json", "--json goes behind a command, or is unknown"),
+            ("sync --service", "missing argument for option '--service'"),
+        ] {
+            assert_eq!(line(text), Err(expected.to_owned()), "{text}");
+        }
+    }
+
+    #[test]
+    fn help_is_had_in_every_way() {
+        for text in ["--help", "-h", "help"] {
+            assert_eq!(line(text).unwrap().command, Command::Help(None), "{text}");
+        }
+        for text in ["sync --help", "help sync", "--help sync", "sync -h"] {
+            assert_eq!(line(text).unwrap().command, Command::Help(Some("sync")), "{text}");
+        }
+        assert_eq!(line("-V").unwrap().command, Command::Version);
+    }
+}

@@ -1,0 +1,150 @@
+//! Looking at the engine and the registries. Changes nothing, decides nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Host;
+use super::stack::Stacks;
+use crate::config::{ImageCheck, Service};
+use crate::decide::plan::{
+    ContainerFact, ContainerState, Definition, Desired, ImageFact, Observed, Registry,
+};
+use crate::docker::engine::{Container, Image, State};
+use crate::docker::reference::Reference;
+use crate::problem::Problem;
+use crate::reconcile::policy;
+use crate::state::Record;
+
+/// What was seen, and the containers behind it.
+pub struct Sight {
+    /// For the planner.
+    pub observed: Observed,
+    /// As the engine told.
+    pub containers: Vec<Container>,
+}
+
+/// Looks at everything the planner needs to know of a service.
+///
+/// # Errors
+/// When the engine does not answer. A registry that does not is "unknown", never an error.
+pub fn look(
+    host: &Host<'_>,
+    service: &Service,
+    stacks: &Stacks,
+    desired: &Desired,
+    record: &Record,
+) -> Result<Sight, Problem> {
+    let mut containers = Vec::new();
+    for project in stacks.projects() {
+        containers.extend(host.engine()?.containers(&project)?);
+    }
+    // Compose takes the highest numbers away first; so do we.
+    containers.sort_by_key(|c| (c.compose_service.clone(), c.number));
+    let facts = containers
+        .iter()
+        .map(|container| {
+            Ok(ContainerFact {
+                id: container.id.clone(),
+                project: container.project.clone(),
+                compose_service: container.compose_service.clone(),
+                state: state_of(host, container)?,
+                image_id: container.image_id.clone(),
+                definition: definition_of(host, stacks, record, container),
+            })
+        })
+        .collect::<Result<Vec<_>, Problem>>()?;
+    let images = images(host, service, desired)?;
+    Ok(Sight { observed: Observed { containers: facts, images }, containers })
+}
+
+/// The state, with the exit code that only an inspection tells. A container with compose's
+/// temporary name is a half-made replacement: it does not count as there.
+fn state_of(host: &Host<'_>, container: &Container) -> Result<ContainerState, Problem> {
+    if super::sweep::is_temporary(&container.name) {
+        return Ok(ContainerState::Absent);
+    }
+    Ok(match container.state {
+        State::Running | State::Restarting => ContainerState::Running,
+        State::Paused => ContainerState::Paused,
+        State::Exited => match host.engine()?.inspect(&container.id)? {
+            Some(inspected) => ContainerState::Exited(inspected.state.exit_code),
+            None => ContainerState::Absent,
+        },
+        _ => ContainerState::Absent,
+    })
+}
+
+/// Whether a container is the one that renew recorded, or carries a label that says the same
+/// definition. Only for a stranger is compose asked what the label should be.
+fn definition_of(
+    host: &Host<'_>,
+    stacks: &Stacks,
+    record: &Record,
+    container: &Container,
+) -> Definition {
+    let Some(known) = record
+        .projects
+        .get(&container.project)
+        .and_then(|project| project.services.get(&container.compose_service))
+    else {
+        return Definition::Known;
+    };
+    let label = container.config_hash.as_deref().unwrap_or_default();
+    if known.containers.contains(&container.id) || known.labels.contains(label) {
+        return Definition::Known;
+    }
+    let declares = |stack: &&super::stack::Stack| {
+        stack.project() == container.project
+            && stack.model().services().any(|(name, _)| *name == container.compose_service)
+    };
+    let Some(stack) = stacks.list.iter().find(declares) else { return Definition::Known };
+    match host.compose_hash(stack, &container.compose_service) {
+        Ok(hash) if hash == label => Definition::Known,
+        Ok(_) => Definition::Foreign,
+        Err(problem) => {
+            log::warn!("cannot tell who made {}: {problem}", container.name);
+            Definition::Known
+        }
+    }
+}
+
+fn images(
+    host: &Host<'_>,
+    service: &Service,
+    desired: &Desired,
+) -> Result<BTreeMap<String, ImageFact>, Problem> {
+    let mut wanted: BTreeMap<&str, bool> = BTreeMap::new();
+    for stack in &desired.stacks {
+        for (name, declared) in &stack.services {
+            let ask = policy::image_check(service, name) == ImageCheck::Registry && !declared.build;
+            *wanted.entry(&declared.image).or_default() |= ask;
+        }
+    }
+    let references: BTreeSet<&str> = wanted.keys().copied().collect();
+    let local = host.engine()?.images(&references)?;
+    let fact = |(reference, ask): (&str, bool)| {
+        let image = local.get(reference).and_then(Option::as_ref);
+        let registry = match (image, ask) {
+            (Some(image), true) => compare(host, reference, image),
+            _ => Registry::NotAsked,
+        };
+        let local_id = image.map(|image| image.id.clone());
+        (reference.to_owned(), ImageFact { local_id, registry })
+    };
+    Ok(wanted.into_iter().map(fact).collect())
+}
+
+/// What the registry says of a moving tag. An image without any registry digest was built or loaded
+/// here: it is nobody else's to move.
+fn compare(host: &Host<'_>, reference: &str, image: &Image) -> Registry {
+    let Ok(parsed) = Reference::parse(reference) else { return Registry::NotAsked };
+    if !parsed.is_moving() || image.repo_digests.is_empty() {
+        return Registry::NotAsked;
+    }
+    match host.registry_digest(&parsed) {
+        Ok(digest) => {
+            let ours = |known: &String| known.rsplit_once('@').is_some_and(|(_, d)| d == digest);
+            if image.repo_digests.iter().any(ours) { Registry::Same } else { Registry::Newer }
+        }
+        Err(why) => Registry::Unknown(why),
+    }
+}

@@ -1,0 +1,75 @@
+//! Which service a path of the repository moves with. A path that no service uses follows the
+//! branch; one that a service uses moves with that service's run.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use crate::config::Service;
+use crate::git::Move;
+use crate::state::StateDir;
+
+/// Who uses which paths.
+#[derive(Debug, Default)]
+pub struct Ownership {
+    /// Service name to the paths it uses; a folder stands for all below it.
+    used: BTreeMap<String, BTreeSet<String>>,
+    /// The configuration file: never held back, or a broken one could not be mended by a push.
+    config: Option<PathBuf>,
+}
+
+impl Ownership {
+    /// Reads who uses what from the records. A service that never ran is taken to use all that
+    /// lies in the folders of its compose files.
+    #[must_use]
+    pub fn read(services: &[Service], state: &StateDir, config: Option<&Path>) -> Ownership {
+        let used = services.iter().map(|service| {
+            let recorded = state.record(service.name.as_str()).map(|record| record.paths);
+            let paths = match recorded {
+                Ok(paths) if !paths.is_empty() => paths,
+                Ok(_) | Err(_) => folders(service),
+            };
+            (service.name.as_str().to_owned(), paths)
+        });
+        Ownership { used: used.collect(), config: config.map(Path::to_path_buf) }
+    }
+
+    /// Adds what a service uses at the target.
+    pub fn add(&mut self, service: &str, paths: BTreeSet<String>) {
+        self.used.entry(service.to_owned()).or_default().extend(paths);
+    }
+
+    /// Whether a service uses a path.
+    #[must_use]
+    pub fn uses(&self, service: &str, path: &str) -> bool {
+        self.used.get(service).is_some_and(|used| covers(used, path))
+    }
+
+    /// Whether a path follows the branch, whatever the services do.
+    #[must_use]
+    pub fn is_free(&self, change: &Move) -> bool {
+        let path = &change.path;
+        self.config.as_deref() == Some(Path::new(path))
+            || !self.used.values().any(|used| covers(used, path))
+    }
+
+    /// The other services that use a path.
+    #[must_use]
+    pub fn others(&self, service: &str, path: &str) -> Vec<&str> {
+        let other = |(name, used): &(&String, &BTreeSet<String>)| {
+            name.as_str() != service && covers(used, path)
+        };
+        self.used.iter().filter(other).map(|(name, _)| name.as_str()).collect()
+    }
+}
+
+fn covers(used: &BTreeSet<String>, path: &str) -> bool {
+    used.contains("")
+        || Path::new(path).ancestors().any(|part| used.contains(part.to_string_lossy().as_ref()))
+}
+
+fn folders(service: &Service) -> BTreeSet<String> {
+    let folder = |file: &PathBuf| {
+        file.parent().map(|dir| dir.to_string_lossy().into_owned()).unwrap_or_default()
+    };
+    service.stacks.iter().flatten().map(folder).collect()
+}

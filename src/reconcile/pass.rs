@@ -1,0 +1,304 @@
+//! One pass over services: what they share. The repository is fetched once, paths that no service
+//! uses follow the branch, then each service has its run.
+
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::Host;
+use super::ownership::Ownership;
+use super::report::{Commits, Report, ServiceReport};
+use super::resolve::Resolver;
+use super::run;
+use super::stack::Stacks;
+use crate::config::{Config, Service};
+use crate::git::{Commit, Git, Move, Moves, Standing};
+use crate::problem::Problem;
+use crate::state::StateDir;
+use crate::sys::lock::Lock;
+
+/// What a pass is about.
+pub struct Order<'a> {
+    /// The configuration it works from.
+    pub config: &'a Config,
+    /// The services of it that are in the pass, in its order.
+    pub services: Vec<&'a Service>,
+    /// Whether a configuration file that the fetch brings may start the pass again.
+    pub restart: Restart,
+}
+
+/// Whether a pass may be started again with a configuration that it brought itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Restart {
+    /// It may: this is the first try.
+    Allowed,
+    /// It may not: once is enough.
+    Done,
+}
+
+/// How a sync ended.
+pub enum Synced {
+    /// With this report.
+    Done(Report),
+    /// The fetch brought another configuration file, which is in place now.
+    ConfigMoved,
+}
+
+/// What all runs of a pass share.
+pub struct Pass<'a> {
+    /// The outside.
+    pub host: &'a Host<'a>,
+    /// The state directory.
+    pub state: StateDir,
+    /// The working tree, and what was fetched beside it.
+    pub git: &'a Git<'a>,
+    /// The commit that is worked towards.
+    pub target: &'a Commit,
+    /// Resolves stacks of it.
+    pub resolver: Resolver<'a>,
+    config: &'a Config,
+    standing: RefCell<Standing>,
+    ownership: RefCell<Ownership>,
+    differences: RefCell<Option<Vec<Move>>>,
+}
+
+/// Brings the services in step with the repository.
+pub fn sync(host: &Host<'_>, order: &Order<'_>) -> Synced {
+    match try_sync(host, order) {
+        Ok(synced) => synced,
+        Err(problem) => Synced::Done(stopped(order, problem)),
+    }
+}
+
+/// Says what [`sync`] would do. Leaves repository, tree, engine and state as they are.
+pub fn plan(host: &Host<'_>, order: &Order<'_>) -> Report {
+    try_plan(host, order).unwrap_or_else(|problem| stopped(order, problem))
+}
+
+fn stopped(order: &Order<'_>, problem: Problem) -> Report {
+    let services = order.services.iter().map(|s| ServiceReport::stopped(s.name.as_str(), problem.clone()));
+    Report { services: services.collect(), ..Report::default() }
+}
+
+fn try_sync(host: &Host<'_>, order: &Order<'_>) -> Result<Synced, Problem> {
+    let config = order.config;
+    let state = StateDir::at(&config.state_dir);
+    state.prepare()?;
+    let git = Git::open(&config.repo.dir, git_deadline(order), host.exec)?;
+    let (remote, branch) = (&config.repo.remote, &config.repo.branch);
+    let lock = git_lock(&git, host, order)?;
+    let unreached = git.fetch(remote, branch).err();
+    if host.cancel.is_set() {
+        return Err(Problem::interrupted());
+    }
+    let standing = git.standing(remote, branch)?;
+    check_branch(&git, &standing, branch)?;
+    let target = standing.upstream.clone().unwrap_or_else(|| standing.head.clone());
+    let compose = host.compose()?;
+    let temp = state.temp();
+    let resolver = Resolver::new(&git, &target, &compose, temp, config.state_dir.clone());
+    let commits = Commits { current: standing.head.id.clone(), target: target.id.clone() };
+    let pass = Pass::new(host, config, state, &git, &target, resolver, standing);
+    let config_moved = pass.follow_branch()?;
+    drop(lock);
+    if config_moved && order.restart == Restart::Allowed {
+        return Ok(Synced::ConfigMoved);
+    }
+    let mut report = Report { commit: Some(commits), ..Report::default() };
+    report.problems.extend(unreached);
+    for service in &order.services {
+        if host.cancel.is_set() {
+            report.problems.push(Problem::interrupted());
+            break;
+        }
+        report.services.push(run::run(&pass, service));
+    }
+    Ok(Synced::Done(report))
+}
+
+fn try_plan(host: &Host<'_>, order: &Order<'_>) -> Result<Report, Problem> {
+    let config = order.config;
+    let git = Git::open(&config.repo.dir, git_deadline(order), host.exec)?;
+    let (remote, branch) = (&config.repo.remote, &config.repo.branch);
+    let (looked, unreached) = match git.look(remote, branch) {
+        Ok(looked) => (Some(looked), None),
+        Err(problem) => (None, Some(problem)),
+    };
+    let standing = git.standing(remote, branch)?;
+    check_branch(&git, &standing, branch)?;
+    let last = standing.upstream.clone().unwrap_or_else(|| standing.head.clone());
+    let (reader, target) =
+        looked.as_ref().map_or((&git, &last), |looked| (&looked.git, &looked.target));
+    let compose = host.compose()?;
+    let state = StateDir::at(&config.state_dir);
+    let temp = std::env::temp_dir();
+    let resolver = Resolver::new(reader, target, &compose, temp, config.state_dir.clone());
+    let commits = Commits { current: standing.head.id.clone(), target: target.id.clone() };
+    let pass = Pass::new(host, config, state, reader, target, resolver, standing);
+    let mut report = Report { commit: Some(commits), ..Report::default() };
+    report.problems.extend(unreached);
+    report.services = order.services.iter().map(|service| run::foresee(&pass, service)).collect();
+    report.measure(host);
+    Ok(report)
+}
+
+/// The configuration file as the remote branch has it, when the fetch of a sync would change it:
+/// what a plan has to work from to foretell that sync.
+///
+/// # Errors
+/// When the repository cannot be read. An unreachable remote is no error: nothing would change.
+pub fn incoming_config(host: &Host<'_>, config: &Config) -> Result<Option<Vec<u8>>, Problem> {
+    let git = Git::open(&config.repo.dir, Duration::from_secs(120), host.exec)?;
+    let Some(path) = config_in_repo(config, &git) else { return Ok(None) };
+    let Ok(looked) = git.look(&config.repo.remote, &config.repo.branch) else { return Ok(None) };
+    let path = path.to_string_lossy().into_owned();
+    let Some(incoming) = looked.git.content_at(&looked.target.id, &path)? else { return Ok(None) };
+    let present = std::fs::read(&config.path).unwrap_or_default();
+    Ok((incoming != present && git.tracked()?.contains_key(&path)).then_some(incoming))
+}
+
+fn config_in_repo(config: &Config, git: &Git<'_>) -> Option<PathBuf> {
+    let real = std::fs::canonicalize(&config.path).ok()?;
+    git.inside(&real).map(Path::to_path_buf)
+}
+
+fn git_deadline(order: &Order<'_>) -> Duration {
+    let of = |service: &&Service| service.timeouts.git;
+    order.services.iter().map(of).max().unwrap_or(Duration::from_secs(120))
+}
+
+/// Git work is done by one renew at a time.
+fn git_lock(git: &Git<'_>, host: &Host<'_>, order: &Order<'_>) -> Result<Lock, Problem> {
+    let path = git.git_dir().join("renew.lock");
+    Lock::take(&path, git_deadline(order), host.clock).map_err(|error| {
+        Problem::setup("git_lock", error.to_string(), "wait for the other renew to end")
+    })
+}
+
+fn check_branch(git: &Git<'_>, standing: &Standing, branch: &str) -> Result<(), Problem> {
+    if standing.branch == format!("refs/heads/{branch}") {
+        return Ok(());
+    }
+    let now = standing.branch.strip_prefix("refs/heads/").unwrap_or("no branch");
+    Err(Problem::setup(
+        "other_branch",
+        format!("{} has {now} checked out, not {branch}", git.top().display()),
+        format!("run `git -C {} switch {branch}`, or set repo.branch", git.top().display()),
+    ))
+}
+
+impl<'a> Pass<'a> {
+    fn new(
+        host: &'a Host<'a>,
+        config: &'a Config,
+        state: StateDir,
+        git: &'a Git<'a>,
+        target: &'a Commit,
+        resolver: Resolver<'a>,
+        standing: Standing,
+    ) -> Pass<'a> {
+        let in_repo = config_in_repo(config, git);
+        let ownership = Ownership::read(&config.services, &state, in_repo.as_deref());
+        Pass {
+            host,
+            state,
+            git,
+            target,
+            resolver,
+            config,
+            standing: RefCell::new(standing),
+            ownership: RefCell::new(ownership),
+            differences: RefCell::new(None),
+        }
+    }
+
+    /// Moves every path that no service uses. Returns whether the configuration file was one.
+    fn follow_branch(&self) -> Result<bool, Problem> {
+        let changes = self.differences()?;
+        let moving: Vec<&Move> =
+            changes.iter().filter(|change| self.ownership.borrow().is_free(change)).collect();
+        let config = config_in_repo(self.config, self.git);
+        let config_moves = moving
+            .iter()
+            .any(|change| config.as_deref() == Some(Path::new(&change.path)));
+        let held: Vec<&Move> = changes.iter().filter(|change| !moving.contains(change)).collect();
+        let behind = self.standing.borrow().head != *self.target;
+        if behind || !moving.is_empty() {
+            self.move_tree(moving, held)?;
+        }
+        Ok(config_moves)
+    }
+
+    /// Moves the paths that one service uses, now that it may.
+    ///
+    /// # Errors
+    /// When an untracked file is in the way or git fails; nothing was moved then.
+    pub fn move_files(
+        &self,
+        service: &str,
+        paths: std::collections::BTreeSet<String>,
+    ) -> Result<(), Problem> {
+        self.ownership.borrow_mut().add(service, paths);
+        let changes = self.differences()?;
+        let ownership = self.ownership.borrow();
+        let moving: Vec<&Move> =
+            changes.iter().filter(|change| ownership.uses(service, &change.path)).collect();
+        if moving.is_empty() {
+            return Ok(());
+        }
+        let _lock = Lock::take(
+            &self.git.git_dir().join("renew.lock"),
+            Duration::from_secs(120),
+            self.host.clock,
+        )
+        .map_err(|e| Problem::setup("git_lock", e.to_string(), "wait for the other renew"))?;
+        self.move_tree(moving, Vec::new())
+    }
+
+    fn move_tree(&self, moving: Vec<&Move>, held: Vec<&Move>) -> Result<(), Problem> {
+        let save_as = self.host.clock.now().format("%Y%m%dT%H%M%S%.3fZ").to_string();
+        let save_as = save_as.replace('.', "-");
+        let count = moving.len();
+        let standing = self.standing.borrow().clone();
+        let saved = self.git.follow(&Moves {
+            from: &standing,
+            target: self.target,
+            moving,
+            held,
+            save_as: &save_as,
+        })?;
+        if let Some(name) = saved {
+            log::warn!("local work in {} was saved as {name}", self.git.top().display());
+        }
+        if count > 0 {
+            log::info!("moved {count} paths to {}", super::resolve::short(&self.target.id));
+        }
+        self.standing.borrow_mut().head = self.target.clone();
+        *self.differences.borrow_mut() = None;
+        Ok(())
+    }
+
+    /// Where the tree differs from the target, looked up again after every move.
+    fn differences(&self) -> Result<Vec<Move>, Problem> {
+        if let Some(known) = self.differences.borrow().as_ref() {
+            return Ok(known.clone());
+        }
+        let found = self.git.differences(self.target)?;
+        *self.differences.borrow_mut() = Some(found.clone());
+        Ok(found)
+    }
+
+    /// Changed paths that a service shares with others: they move with the first of them.
+    #[must_use]
+    pub fn shared_paths(&self, service: &str, stacks: &Stacks) -> Vec<String> {
+        let Ok(changes) = self.differences() else { return Vec::new() };
+        self.ownership.borrow_mut().add(service, stacks.paths());
+        let ownership = self.ownership.borrow();
+        let note = |change: &Move| {
+            let others = ownership.others(service, &change.path);
+            let mine = ownership.uses(service, &change.path) && !others.is_empty();
+            mine.then(|| format!("{} moves for {} too", change.path, others.join(", ")))
+        };
+        changes.iter().filter_map(note).collect()
+    }
+}
