@@ -1,0 +1,238 @@
+//! `renew validate`: resolves the configuration offline and says what renew would make of it. It
+//! asks neither git nor docker nor the network, and writes nothing but its report.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, Local, TimeZone, Utc};
+use serde::Serialize;
+
+use crate::cli::table::{Table, wrap};
+use crate::config::value::Problem;
+use crate::config::{self, Config, Diagnostic, LoadError, Service, disk};
+use crate::sys::env;
+
+/// How many fire times are shown.
+const FIRES: usize = 5;
+const WIDTH_CHARS: usize = 80;
+const EXIT_GOOD: u8 = 0;
+const EXIT_BAD: u8 = 1;
+
+/// What the command line said.
+#[derive(Debug, Clone, Default)]
+pub struct ValidateOptions {
+    /// `--config`; searched if not said.
+    pub config: Option<PathBuf>,
+    /// `--json`
+    pub json: bool,
+    /// `--schema`: print the JSON Schema and nothing else.
+    pub schema: bool,
+}
+
+/// What `--json` prints; the keys are public.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    /// One entry a service, in the order of the file; none if there are errors in the file itself.
+    pub services: Vec<ServiceReport>,
+    /// What works but should be looked at.
+    pub warnings: Vec<Diagnostic>,
+    /// What is wrong.
+    pub errors: Vec<Diagnostic>,
+}
+
+/// One service in the report.
+#[derive(Debug, Clone, Serialize)]
+pub struct ServiceReport {
+    /// Its name.
+    pub name: String,
+    /// Its stacks: compose files relative to `repo.dir`.
+    pub stacks: Vec<Vec<String>>,
+    /// Its schedule as written.
+    pub schedule: String,
+    /// Its next fire times, RFC 3339 with the local UTC offset.
+    pub next: Vec<String>,
+    /// Whether it exists on this host; for people only.
+    #[serde(skip)]
+    pub here: bool,
+}
+
+/// Runs the command and answers its exit code.
+///
+/// # Errors
+/// Only when the report cannot be written.
+pub fn run(
+    options: &ValidateOptions,
+    now: DateTime<Utc>,
+    out: &mut dyn io::Write,
+    err: &mut dyn io::Write,
+) -> io::Result<u8> {
+    if options.schema {
+        out.write_all(config::schema::text().as_bytes())?;
+        return Ok(EXIT_GOOD);
+    }
+    let path = match &options.config {
+        Some(path) => path.clone(),
+        None => match std::env::current_dir().ok().and_then(|dir| config::find(&dir)) {
+            Some(path) => path,
+            None => return not_found(options, out, err),
+        },
+    };
+    let report = report(&path, now, &Local, &[env::hostname()]);
+    if options.json {
+        write_json(&report, out)?;
+    } else {
+        out.write_all(human(&report, &path).as_bytes())?;
+    }
+    Ok(if report.errors.is_empty() { EXIT_GOOD } else { EXIT_BAD })
+}
+
+/// Resolves one configuration file into a report. `hostnames` are those of this host.
+pub fn report<Z: TimeZone>(
+    path: &Path,
+    now: DateTime<Utc>,
+    zone: &Z,
+    hostnames: &[String],
+) -> Report
+where
+    Z::Offset: std::fmt::Display,
+{
+    let loaded = match config::load(path) {
+        Ok(loaded) => loaded,
+        Err(LoadError { errors }) => {
+            return Report { services: Vec::new(), warnings: Vec::new(), errors };
+        }
+    };
+    let (errors, mut warnings) = disk::check(&loaded, path);
+    warnings.extend(loaded.warnings.iter().cloned());
+    warnings.extend(config::unreachable_peers(&loaded, path, hostnames));
+    warnings.sort_by_key(|warning| (warning.line, warning.column));
+    let describe = |service: &Service| service_report(service, now, zone, hostnames);
+    let services = loaded.config.services.iter().map(describe).collect();
+    Report { services, warnings, errors }
+}
+
+fn service_report<Z: TimeZone>(
+    service: &Service,
+    now: DateTime<Utc>,
+    zone: &Z,
+    hostnames: &[String],
+) -> ServiceReport
+where
+    Z::Offset: std::fmt::Display,
+{
+    let mut next = Vec::with_capacity(FIRES);
+    let mut after = now;
+    while next.len() < FIRES {
+        let Some(fire) = service.schedule.next_after(after, zone, now) else { break };
+        next.push(fire.with_timezone(zone).to_rfc3339());
+        after = fire;
+    }
+    let files = |stack: &Vec<PathBuf>| stack.iter().map(|f| f.display().to_string()).collect();
+    ServiceReport {
+        name: service.name.to_string(),
+        stacks: service.stacks.iter().map(files).collect(),
+        schedule: service.schedule_text.clone(),
+        next,
+        here: service.runs_on(hostnames),
+    }
+}
+
+fn not_found(
+    options: &ValidateOptions,
+    out: &mut dyn io::Write,
+    err: &mut dyn io::Write,
+) -> io::Result<u8> {
+    let message = "no renew.json here, further up, or in /etc/renew";
+    let hint = "name one with --config, or write one with `renew init`";
+    if options.json {
+        let error = Diagnostic::of_file(Path::new("renew.json"), Problem::new(message, hint));
+        let report = Report { services: Vec::new(), warnings: Vec::new(), errors: vec![error] };
+        write_json(&report, out)?;
+    } else {
+        writeln!(err, "{message}\n  hint: {hint}")?;
+    }
+    Ok(EXIT_BAD)
+}
+
+fn write_json(report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, report)?;
+    out.write_all(b"\n")
+}
+
+/// The report for people: stacks, schedules, then what is wrong.
+fn human(report: &Report, path: &Path) -> String {
+    let mut text = String::new();
+    if !report.services.is_empty() {
+        text.push_str(&stacks(report));
+        text.push('\n');
+        text.push_str(&schedules(report));
+        text.push('\n');
+    }
+    for (title, findings) in [("warnings", &report.warnings), ("errors", &report.errors)] {
+        if findings.is_empty() {
+            continue;
+        }
+        text.push_str(&format!("{title}:\n"));
+        for finding in findings {
+            text.push_str(&shown(finding));
+        }
+        text.push('\n');
+    }
+    let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+    text.push_str(&format!(
+        "{}: {}, {}, {}\n",
+        path.display(),
+        count(report.services.len(), "service"),
+        count(report.warnings.len(), "warning"),
+        count(report.errors.len(), "error"),
+    ));
+    text
+}
+
+fn stacks(report: &Report) -> String {
+    let mut table = Table::new(&["SERVICE", "STACK", "FILES"]);
+    for service in &report.services {
+        let note = if service.here { "" } else { "\n(other hosts)" };
+        for (index, files) in service.stacks.iter().enumerate() {
+            let name = if index == 0 { format!("{}{note}", service.name) } else { String::new() };
+            table.row(&[name, (index + 1).to_string(), files.join("\n")]);
+        }
+    }
+    table.render(WIDTH_CHARS)
+}
+
+fn schedules(report: &Report) -> String {
+    let mut table = Table::new(&["SERVICE", "SCHEDULE", "NEXT"]);
+    for service in &report.services {
+        let next = match service.next.is_empty() {
+            true => "never".to_owned(),
+            false => service.next.join("\n"),
+        };
+        table.row(&[service.name.as_str(), service.schedule.as_str(), next.as_str()]);
+    }
+    table.render(WIDTH_CHARS)
+}
+
+/// `file:line:col: path: message` unbroken for tools, the hint wrapped for people.
+fn shown(finding: &Diagnostic) -> String {
+    let bare = Diagnostic { hint: None, ..finding.clone() };
+    let mut text = format!("{bare}\n");
+    for (index, line) in
+        wrap(finding.hint.as_deref().unwrap_or_default(), WIDTH_CHARS - 8).iter().enumerate()
+    {
+        let lead = if index == 0 { "  hint: " } else { "        " };
+        text.push_str(&format!("{lead}{line}\n"));
+    }
+    text
+}
+
+/// Parses a configuration of `count` services and computes their fire times; what benchmarks time.
+///
+/// # Errors
+/// What is wrong with the text, one line an error.
+pub fn resolve_text(text: &[u8], path: &Path, now: DateTime<Utc>) -> Result<usize, String> {
+    let loaded = config::parse(text, path).map_err(|errors| LoadError { errors }.to_string())?;
+    let Config { services, .. } = &loaded.config;
+    let reports = services.iter().map(|service| service_report(service, now, &Local, &[]));
+    Ok(reports.map(|report| report.next.len()).sum())
+}

@@ -1,0 +1,91 @@
+//! The kinds of text a configuration holds, one file each: text in, validated value or a problem
+//! out. Nothing here knows the file, the machine or another field.
+
+pub mod choice;
+pub mod duration;
+pub mod git;
+pub mod glob;
+pub mod name;
+pub mod path;
+pub mod size;
+pub mod url;
+pub mod window;
+
+/// What is wrong with a value, and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Problem {
+    /// What is wrong.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+    /// Where in the text, in bytes, if it is not the text as a whole.
+    pub within: Option<usize>,
+}
+
+impl Problem {
+    /// A problem with a way out.
+    pub fn new(message: impl Into<String>, hint: impl Into<String>) -> Problem {
+        Problem { message: message.into(), hint: Some(hint.into()), within: None }
+    }
+}
+
+impl From<&str> for Problem {
+    fn from(message: &str) -> Problem {
+        Problem { message: message.to_owned(), hint: None, within: None }
+    }
+}
+
+impl From<String> for Problem {
+    fn from(message: String) -> Problem {
+        Problem { message, hint: None, within: None }
+    }
+}
+
+/// Fails on what no text of a configuration may hold: nothing at all, and control characters.
+///
+/// # Errors
+/// Empty text, or a control character in it.
+pub fn plain(text: &str) -> Result<&str, Problem> {
+    if text.is_empty() {
+        Err(Problem::new("is empty", "leave the key out if it is not needed"))
+    } else if text.chars().any(char::is_control) {
+        Err("holds a control character".into())
+    } else {
+        Ok(text)
+    }
+}
+
+/// The known word nearest to `word`, if one is near enough to have been meant.
+#[must_use]
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    const ALIKE_MIN: f64 = 0.55;
+    let alike = |other: &str| strsim::normalized_damerau_levenshtein(word, other);
+    known
+        .into_iter()
+        .map(|other| (alike(other), other))
+        .filter(|(score, _)| *score >= ALIKE_MIN)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, other)| other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{nearest, plain};
+
+    #[test]
+    fn the_nearest_word_is_found_or_nothing() {
+        let known = ["schedule", "services", "state_dir", "retention"];
+        assert_eq!(nearest("shedule", known), Some("schedule"));
+        assert_eq!(nearest("service", known), Some("services"));
+        assert_eq!(nearest("statedir", known), Some("state_dir"));
+        assert_eq!(nearest("frobnicate", known), None);
+    }
+
+    #[test]
+    fn plain_text_is_neither_empty_nor_binary() {
+        assert_eq!(plain("ok"), Ok("ok"));
+        assert!(plain("").is_err());
+        assert!(plain("a\u{7}b").is_err());
+        assert!(plain("a\nb").is_err());
+    }
+}
