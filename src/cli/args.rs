@@ -149,7 +149,10 @@ mod tests {
 
     #[test]
     fn plan_is_a_dry_run_of_sync() {
-        assert_eq!(line("plan --service a --service b"), line("sync --dry-run --service a --service b"));
+        assert_eq!(
+            line("plan --service a --service b"),
+            line("sync --dry-run --service a --service b")
+        );
     }
 
     #[test]

@@ -40,8 +40,7 @@ fn escape(text: &str) -> String {
     text.chars()
         .flat_map(|c| {
             let hostile = c.is_control() || ('\u{202a}'..='\u{202e}').contains(&c);
-            let escaped: Vec<char> =
-                if hostile { c.escape_default().collect() } else { vec![c] };
+            let escaped: Vec<char> = if hostile { c.escape_default().collect() } else { vec![c] };
             escaped
         })
         .collect()

@@ -81,11 +81,7 @@ pub fn json(out: &mut impl Write, report: &Report, exit_code: u8) -> io::Result<
 ///
 /// # Errors
 /// When `out` cannot be written.
-pub fn config_errors(
-    out: &mut impl Write,
-    errors: &[Diagnostic],
-    exit_code: u8,
-) -> io::Result<()> {
+pub fn config_errors(out: &mut impl Write, errors: &[Diagnostic], exit_code: u8) -> io::Result<()> {
     let messages: Vec<String> = errors.iter().map(ToString::to_string).collect();
     let part = |message: &'_ String| message.clone();
     let messages: Vec<String> = messages.iter().map(part).collect();
@@ -117,11 +113,7 @@ fn service_part(service: &ServiceReport) -> ServicePart<'_> {
 }
 
 fn error_part(problem: &Problem) -> ErrorPart<'_> {
-    ErrorPart {
-        reason: problem.reason,
-        message: &problem.message,
-        resolution: &problem.resolution,
-    }
+    ErrorPart { reason: problem.reason, message: &problem.message, resolution: &problem.resolution }
 }
 
 fn action_part(action: &Action) -> ActionPart<'_> {

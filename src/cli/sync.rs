@@ -6,7 +6,8 @@ use std::path::Path;
 use super::args::{SyncArgs, nearest};
 use super::render;
 use super::signals::Signals;
-use crate::config::{self, Config, Diagnostic, LoadOutcome, Loaded, Service};
+use crate::config::{self, Config, Diagnostic, Loaded, Service};
+use crate::docker::credentials::default_config_dir;
 use crate::problem::Trouble;
 use crate::reconcile::{self, DockerPlace, Host, Order, Report, Restart, Synced};
 use crate::sys;
@@ -31,7 +32,8 @@ pub fn run(config: &Path, args: &SyncArgs, signals: &Signals) -> io::Result<u8> 
     };
     let clock = SystemClock::default();
     let exec = SystemExec { cancel: signals.cancel.clone() };
-    let host = Host::new(&exec, &clock, signals.cancel.clone(), place(&first.config));
+    let host =
+        Host::new(std::sync::Arc::new(exec), &clock, signals.cancel.clone(), place(&first.config));
     let (report, loaded) = match args.dry_run {
         true => foretell(&host, first, args),
         false => carry_out(&host, first, config, args),
@@ -56,20 +58,30 @@ type Passed = (Result<Report, Vec<Diagnostic>>, Ready);
 
 fn load(path: &Path, args: &SyncArgs) -> Result<Ready, Vec<Diagnostic>> {
     match config::load_or_last_good(path) {
-        LoadOutcome::Good(loaded) => {
+        config::Outcome::Good(loaded) => {
             if !args.dry_run {
-                config::last_good::store(&loaded.config.state_dir, path);
+                keep_last_good(&loaded.config, path);
             }
             Ok(warned(loaded, false))
         }
-        LoadOutcome::LastGood { loaded, errors } => {
+        config::Outcome::LastGood { loaded, errors } => {
             for error in &errors {
                 log::error!("{error}");
             }
             log::error!("working from the last configuration that loaded");
             Ok(warned(loaded, true))
         }
-        LoadOutcome::Bad(errors) => Err(errors),
+        config::Outcome::Bad(errors) => Err(errors),
+    }
+}
+
+/// Keeps the configuration for a day when the file is broken. A state directory that cannot be
+/// written is told by the pass itself.
+fn keep_last_good(config: &Config, path: &Path) {
+    let kept = sys::fs::read_bounded(path, config::FILE_BYTES_MAX)
+        .and_then(|text| config::last_good::store(&config.state_dir, path, &text));
+    if let Err(cause) = kept {
+        log::debug!("cannot keep a copy of {}: {cause}", path.display());
     }
 }
 
@@ -83,12 +95,15 @@ fn warned(loaded: Loaded, broken: bool) -> Ready {
 fn place(config: &Config) -> DockerPlace {
     DockerPlace {
         host: config.docker.host.clone().or_else(|| sys::env::text("DOCKER_HOST")),
-        config_dir: config
-            .docker
-            .config_dir
-            .clone()
-            .or_else(|| sys::env::var("DOCKER_CONFIG").map(Into::into))
-            .or_else(|| sys::env::var("HOME").map(|home| Path::new(&home).join(".docker"))),
+        config_dir: config.docker.config_dir.clone().unwrap_or_else(|| {
+            let [own, home] = ["DOCKER_CONFIG", "HOME"].map(sys::env::var);
+            default_config_dir(own.as_deref().map(Path::new), home.as_deref().map(Path::new))
+        }),
+        auth_config: sys::env::text("DOCKER_AUTH_CONFIG"),
+        helper_env: ["HOME", "DBUS_SESSION_BUS_ADDRESS", "XDG_RUNTIME_DIR"]
+            .into_iter()
+            .filter_map(|name| Some((name.into(), sys::env::var(name)?)))
+            .collect(),
     }
 }
 
@@ -146,7 +161,10 @@ fn order<'c>(
             let near = nearest(wanted, names.clone());
             let hint = near.map(|near| format!("did you mean `{near}`?"));
             let message = format!("there is no service `{wanted}`");
-            return Err(Diagnostic::of_command_line(&config.path, message, hint));
+            return Err(Diagnostic::of_file(
+                &config.path,
+                config::value::Problem { message, hint, within: None },
+            ));
         }
     }
     let host = sys::env::hostname();

@@ -2,4 +2,5 @@
 //! named below this folder, so that every decision can be replayed in a test.
 
 pub mod plan;
+pub mod schedule;
 pub mod waves;

@@ -26,7 +26,7 @@ pub struct Compose<'a> {
     program: PathBuf,
     stamp: Stamp,
     host: String,
-    config_dir: Option<PathBuf>,
+    config_dir: PathBuf,
 }
 
 /// One compose invocation's view: a project, its files and how they are read.
@@ -62,28 +62,23 @@ impl<'a> Compose<'a> {
     ///
     /// # Errors
     /// When there is no compose v2 plugin on this host.
-    pub fn find(
-        host: &str,
-        config_dir: Option<&Path>,
-        exec: &'a dyn Exec,
-    ) -> Result<Compose<'a>, Problem> {
-        let own = config_dir.map(|dir| dir.join("cli-plugins"));
-        let program = own
-            .into_iter()
+    pub fn find(host: &str, config_dir: &Path, exec: &'a dyn Exec) -> Result<Compose<'a>, Problem> {
+        let own = config_dir.join("cli-plugins");
+        let program = std::iter::once(own)
             .chain(PLUGIN_DIRS.iter().map(PathBuf::from))
             .map(|dir| dir.join("docker-compose"))
             .find(|path| path.is_file())
             .ok_or_else(no_plugin)?;
         let stamp = Stamp::of(&program);
-        let config_dir = config_dir.map(Path::to_path_buf);
-        Ok(Compose { exec, program, stamp, host: host.to_owned(), config_dir })
+        let (host, config_dir) = (host.to_owned(), config_dir.to_path_buf());
+        Ok(Compose { exec, program, stamp, host, config_dir })
     }
 
     /// What a cached answer of this compose is good for: the executable, the engine it talks to and
     /// its configuration.
     #[must_use]
     pub fn identity(&self) -> String {
-        format!("{} {:?} {} {:?}", self.program.display(), self.stamp, self.host, self.config_dir)
+        format!("{:?} {:?} {} {:?}", self.program, self.stamp, self.host, self.config_dir)
     }
 
     /// The version, such as `2.26.1`.
@@ -209,17 +204,14 @@ impl<'a> Compose<'a> {
     /// A compose process with the fixed environment: what the operator's shell or the unit exports
     /// must not change what runs.
     fn job(&self, deadline: Duration) -> Job {
-        let mut job = Job::new(&self.program, deadline)
+        Job::new(&self.program, deadline)
             .env("PATH", sys::env::search_path())
             .env("HOME", sys::env::var("HOME").unwrap_or_else(|| OsString::from("/root")))
             .env("LANG", "C.UTF-8")
             .env("DOCKER_HOST", &self.host)
             .env("COMPOSE_EXPERIMENTAL_GIT_REMOTE", "false")
-            .env("COMPOSE_EXPERIMENTAL_OCI_REMOTE", "false");
-        if let Some(dir) = &self.config_dir {
-            job = job.env("DOCKER_CONFIG", dir);
-        }
-        job
+            .env("COMPOSE_EXPERIMENTAL_OCI_REMOTE", "false")
+            .env("DOCKER_CONFIG", &self.config_dir)
     }
 }
 

@@ -1,3 +1,10 @@
 //! The engine's socket, the compose plugin, registries and their credentials.
 
 pub mod compose;
+pub mod credentials;
+pub mod digest;
+pub mod engine;
+pub mod reference;
+pub mod registry;
+
+mod trouble;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::Host;
 use super::model::Model;
@@ -13,8 +14,12 @@ use crate::config::Service;
 use crate::decide::plan::{Action, Desired, Reason, Step};
 use crate::decide::waves::{Condition, Dependencies, waves};
 use crate::docker::compose::{Existing, Scope};
+use crate::docker::engine::ContainerId;
 use crate::problem::Problem;
 use crate::state::StateDir;
+
+/// How long a container that nobody declares any more may take to stop: docker's own default.
+const STOP_GRACE: Duration = Duration::from_secs(10);
 
 /// The judgement on every compose service that was acted on: project and name.
 pub type Verdicts = BTreeMap<(String, String), Verdict>;
@@ -111,7 +116,7 @@ impl Apply<'_> {
             let (order, existing) = match (action.step, action.reason) {
                 (Step::Start, _) if !action.containers.is_empty() => {
                     for id in &action.containers {
-                        self.host.engine()?.start(id)?;
+                        self.host.engine()?.start(&ContainerId(id.clone()))?;
                     }
                     continue;
                 }
@@ -201,14 +206,15 @@ impl Apply<'_> {
         depends_on: &Dependencies,
     ) -> Result<Vec<Subject>, Problem> {
         let containers = self.host.engine()?.containers(stack.project())?;
-        let desired = self.desired.stacks.iter().find(|d| d.project == stack.project()
-            && actions.iter().all(|a| d.services.contains_key(&a.compose_service)));
-        let awaited = |name: &str| {
-            depends_on.values().any(|on| on.get(name) == Some(&Condition::Completed))
-        };
+        let desired = self.desired.stacks.iter().find(|d| {
+            d.project == stack.project()
+                && actions.iter().all(|a| d.services.contains_key(&a.compose_service))
+        });
+        let awaited =
+            |name: &str| depends_on.values().any(|on| on.get(name) == Some(&Condition::Completed));
         let subject = |action: &&Action| {
             let name = &action.compose_service;
-            let ids: BTreeSet<String> = containers
+            let ids: BTreeSet<ContainerId> = containers
                 .iter()
                 .filter(|c| c.compose_service == *name && !sweep::is_temporary(&c.name))
                 .map(|c| c.id.clone())
@@ -234,8 +240,9 @@ impl Apply<'_> {
                 action.detail
             );
             let engine = self.host.engine()?;
-            engine.stop(id, None)?;
-            engine.remove(id, true)?;
+            let id = ContainerId(id.clone());
+            engine.stop(&id, STOP_GRACE)?;
+            engine.remove_by_force(&id)?;
         }
         Ok(())
     }
@@ -255,12 +262,12 @@ impl Model<'_> {
     /// How long the slowest of the named services may take to stop: `stop_grace_period`, 10 s when
     /// not said (compose specification).
     #[must_use]
-    pub fn longest_stop(&self, names: &[&str]) -> std::time::Duration {
-        let preset = std::time::Duration::from_secs(10);
+    pub fn longest_stop(&self, names: &[&str]) -> Duration {
+        let preset = STOP_GRACE;
         let of = |service: &serde_json::Value| {
             service["stop_grace_period"]
                 .as_str()
-                .and_then(|text| crate::config::parse_duration(text).ok())
+                .and_then(|text| crate::config::value::duration::parse(text).ok())
                 .unwrap_or(preset)
         };
         let named = self.services().filter(|(name, _)| names.contains(&name.as_str()));

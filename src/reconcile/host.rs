@@ -3,15 +3,18 @@
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::stack::Stack;
 use crate::docker::compose::{Compose, Scope};
-use crate::docker::credentials::{Credentials, RegistryAuth};
-use crate::docker::engine::Engine;
-use crate::docker::reference::Reference;
-use crate::docker::registry::{RegistryClient, RegistryError};
+use crate::docker::credentials::{Credentials, Keychain, RegistryAuth};
+use crate::docker::digest::Digest;
+use crate::docker::engine::{Engine, Info};
+use crate::docker::reference::{Named, Reference};
+use crate::docker::registry::RegistryClient;
 use crate::problem::Problem;
 use crate::sys::clock::Clock;
 use crate::sys::exec::{Cancel, Exec};
@@ -26,28 +29,33 @@ pub struct DockerPlace {
     /// `unix://…`; the default socket when not said.
     pub host: Option<String>,
     /// The folder of docker's `config.json` and plugins.
-    pub config_dir: Option<PathBuf>,
+    pub config_dir: PathBuf,
+    /// `DOCKER_AUTH_CONFIG`: credentials that come before the file's.
+    pub auth_config: Option<String>,
+    /// The environment that credential helpers get.
+    pub helper_env: Vec<(OsString, OsString)>,
 }
 
 /// Everything outside that a pass talks to.
 pub struct Host<'a> {
     /// Runs children.
-    pub exec: &'a dyn Exec,
+    pub exec: Arc<dyn Exec>,
     /// Tells the time.
     pub clock: &'a dyn Clock,
     /// Set when we are asked to stop.
     pub cancel: Cancel,
     place: DockerPlace,
     engine: OnceCell<Result<Engine, Problem>>,
-    registry: OnceCell<RegistryClient<'a>>,
-    digests: RefCell<BTreeMap<String, Result<String, String>>>,
+    info: OnceCell<Option<Info>>,
+    registry: OnceCell<RegistryClient>,
+    digests: RefCell<BTreeMap<Named, Result<Digest, String>>>,
 }
 
 impl<'a> Host<'a> {
     /// A host about which nothing is known yet.
     #[must_use]
     pub fn new(
-        exec: &'a dyn Exec,
+        exec: Arc<dyn Exec>,
         clock: &'a dyn Clock,
         cancel: Cancel,
         place: DockerPlace,
@@ -58,6 +66,7 @@ impl<'a> Host<'a> {
             cancel,
             place,
             engine: OnceCell::new(),
+            info: OnceCell::new(),
             registry: OnceCell::new(),
             digests: RefCell::default(),
         }
@@ -72,13 +81,18 @@ impl<'a> Host<'a> {
         self.engine.get_or_init(connect).as_ref().map_err(Problem::clone)
     }
 
+    /// What the engine says of itself, if it answers.
+    pub fn info(&self) -> Option<&Info> {
+        self.info.get_or_init(|| self.engine().ok()?.info().ok()).as_ref()
+    }
+
     /// The compose plugin.
     ///
     /// # Errors
     /// When there is none.
-    pub fn compose(&self) -> Result<Compose<'a>, Problem> {
+    pub fn compose(&self) -> Result<Compose<'_>, Problem> {
         let host = self.place.host.as_deref().unwrap_or("unix:///var/run/docker.sock");
-        Compose::find(host, self.place.config_dir.as_deref(), self.exec)
+        Compose::find(host, &self.place.config_dir, self.exec.as_ref())
     }
 
     /// The hash that compose gives a service of a stack, all its dependencies declared.
@@ -107,48 +121,47 @@ impl<'a> Host<'a> {
     ///
     /// # Errors
     /// Why it could not be learned, in words.
-    pub fn registry_digest(&self, reference: &Reference) -> Result<String, String> {
-        let name = reference.to_string();
-        if let Some(known) = self.digests.borrow().get(&name) {
+    pub fn registry_digest(&self, image: &Named) -> Result<Digest, String> {
+        if let Some(known) = self.digests.borrow().get(image) {
             return known.clone();
         }
-        let answer = self.ask(reference).map_err(|error| error.to_string());
-        self.digests.borrow_mut().insert(name, answer.clone());
+        let answer = self.registry().digest(image).map_err(|error| error.to_string());
+        if let Err(why) = &answer {
+            log::debug!("cannot ask the registry for {image}: {why}");
+        }
+        self.digests.borrow_mut().insert(image.clone(), answer.clone());
         answer
-    }
-
-    fn ask(&self, reference: &Reference) -> Result<String, RegistryError> {
-        self.registry().digest(reference)
     }
 
     /// The compressed size of an image, if the registry tells.
     #[must_use]
-    pub fn pull_size(&self, reference: &str) -> Option<u64> {
-        let parsed = Reference::parse(reference).ok()?;
-        self.registry().pull_size(&parsed).ok()
+    pub fn pull_size(&self, image: &str) -> Option<u64> {
+        let reference = Reference::parse(image).ok()?;
+        let platform = &self.info()?.platform;
+        self.registry().pull_size(reference.named()?, platform).ok()
     }
 
-    fn registry(&self) -> &RegistryClient<'a> {
+    fn registry(&self) -> &RegistryClient {
         self.registry.get_or_init(|| {
-            let insecure = self
-                .engine()
-                .ok()
-                .and_then(|engine| engine.info().ok())
-                .map(|info| info.insecure_registries)
-                .unwrap_or_default();
-            RegistryClient::new(self.credentials(), insecure)
+            let insecure = self.info().map(|info| info.insecure_registries.clone());
+            RegistryClient::new(Box::new(self.keychain()), insecure.unwrap_or_default())
         })
     }
 
-    fn credentials(&self) -> Credentials<'a> {
-        Credentials::at(self.place.config_dir.as_deref(), self.exec)
+    fn keychain(&self) -> Keychain {
+        Keychain {
+            config_dir: self.place.config_dir.clone(),
+            auth_config: self.place.auth_config.clone(),
+            helper_env: self.place.helper_env.clone(),
+            exec: Arc::clone(&self.exec),
+        }
     }
 
     /// What the engine needs to pull from the registry of an image.
     ///
     /// # Errors
     /// When docker's own configuration or a credential helper fails.
-    pub fn pull_auth(&self, reference: &Reference) -> Result<Option<RegistryAuth>, Problem> {
-        self.credentials().lookup(reference.registry()).map_err(Problem::from)
+    pub fn pull_auth(&self, image: &Named) -> Result<Option<RegistryAuth>, Problem> {
+        Ok(self.keychain().find(image.registry())?)
     }
 }

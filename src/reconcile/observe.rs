@@ -1,6 +1,6 @@
 //! Looking at the engine and the registries. Changes nothing, decides nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::Host;
 use super::stack::Stacks;
@@ -43,11 +43,11 @@ pub fn look(
         .iter()
         .map(|container| {
             Ok(ContainerFact {
-                id: container.id.clone(),
+                id: container.id.0.clone(),
                 project: container.project.clone(),
                 compose_service: container.compose_service.clone(),
                 state: state_of(host, container)?,
-                image_id: container.image_id.clone(),
+                image_id: container.image_id.0.clone(),
                 definition: definition_of(host, stacks, record, container),
             })
         })
@@ -66,7 +66,7 @@ fn state_of(host: &Host<'_>, container: &Container) -> Result<ContainerState, Pr
         State::Running | State::Restarting => ContainerState::Running,
         State::Paused => ContainerState::Paused,
         State::Exited => match host.engine()?.inspect(&container.id)? {
-            Some(inspected) => ContainerState::Exited(inspected.state.exit_code),
+            Some(inspected) => ContainerState::Exited(inspected.exit_code),
             None => ContainerState::Absent,
         },
         _ => ContainerState::Absent,
@@ -89,7 +89,7 @@ fn definition_of(
         return Definition::Known;
     };
     let label = container.config_hash.as_deref().unwrap_or_default();
-    if known.containers.contains(&container.id) || known.labels.contains(label) {
+    if known.containers.contains(&container.id.0) || known.labels.contains(label) {
         return Definition::Known;
     }
     let declares = |stack: &&super::stack::Stack| {
@@ -119,32 +119,44 @@ fn images(
             *wanted.entry(&declared.image).or_default() |= ask;
         }
     }
-    let references: BTreeSet<&str> = wanted.keys().copied().collect();
+    let mut parsed: BTreeMap<&str, Reference> = BTreeMap::new();
+    for name in wanted.keys() {
+        let reference = Reference::parse(name).map_err(|error| {
+            Problem::setup(
+                "image_reference",
+                error.to_string(),
+                "correct `image:` in the compose file",
+            )
+        })?;
+        parsed.insert(name, reference);
+    }
+    let references: Vec<Reference> = parsed.values().cloned().collect();
     let local = host.engine()?.images(&references)?;
-    let fact = |(reference, ask): (&str, bool)| {
-        let image = local.get(reference).and_then(Option::as_ref);
-        let registry = match (image, ask) {
-            (Some(image), true) => compare(host, reference, image),
+    let fact = |(name, ask): (&str, bool)| {
+        let reference = parsed.get(name);
+        let image = reference.and_then(|r| local.get(r)).and_then(Option::as_ref);
+        let registry = match (reference, image, ask) {
+            (Some(reference), Some(image), true) => compare(host, reference, image),
             _ => Registry::NotAsked,
         };
-        let local_id = image.map(|image| image.id.clone());
-        (reference.to_owned(), ImageFact { local_id, registry })
+        let local_id = image.map(|image| image.id.0.clone());
+        (name.to_owned(), ImageFact { local_id, registry })
     };
     Ok(wanted.into_iter().map(fact).collect())
 }
 
 /// What the registry says of a moving tag. An image without any registry digest was built or loaded
 /// here: it is nobody else's to move.
-fn compare(host: &Host<'_>, reference: &str, image: &Image) -> Registry {
-    let Ok(parsed) = Reference::parse(reference) else { return Registry::NotAsked };
-    if !parsed.is_moving() || image.repo_digests.is_empty() {
+fn compare(host: &Host<'_>, reference: &Reference, image: &Image) -> Registry {
+    let Some(named) = reference.named().filter(|_| reference.is_moving()) else {
+        return Registry::NotAsked;
+    };
+    if image.repo_digests.is_empty() {
         return Registry::NotAsked;
     }
-    match host.registry_digest(&parsed) {
-        Ok(digest) => {
-            let ours = |known: &String| known.rsplit_once('@').is_some_and(|(_, d)| d == digest);
-            if image.repo_digests.iter().any(ours) { Registry::Same } else { Registry::Newer }
-        }
+    match host.registry_digest(named) {
+        Ok(digest) if image.has_digest(&named.familiar_name(), &digest) => Registry::Same,
+        Ok(_) => Registry::Newer,
         Err(why) => Registry::Unknown(why),
     }
 }

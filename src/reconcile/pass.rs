@@ -76,7 +76,8 @@ pub fn plan(host: &Host<'_>, order: &Order<'_>) -> Report {
 }
 
 fn stopped(order: &Order<'_>, problem: Problem) -> Report {
-    let services = order.services.iter().map(|s| ServiceReport::stopped(s.name.as_str(), problem.clone()));
+    let services =
+        order.services.iter().map(|s| ServiceReport::stopped(s.name.as_str(), problem.clone()));
     Report { services: services.collect(), ..Report::default() }
 }
 
@@ -84,7 +85,7 @@ fn try_sync(host: &Host<'_>, order: &Order<'_>) -> Result<Synced, Problem> {
     let config = order.config;
     let state = StateDir::at(&config.state_dir);
     state.prepare()?;
-    let git = Git::open(&config.repo.dir, git_deadline(order), host.exec)?;
+    let git = Git::open(&config.repo.dir, git_deadline(order), host.exec.as_ref())?;
     let (remote, branch) = (&config.repo.remote, &config.repo.branch);
     let lock = git_lock(&git, host, order)?;
     let unreached = git.fetch(remote, branch).err();
@@ -118,7 +119,7 @@ fn try_sync(host: &Host<'_>, order: &Order<'_>) -> Result<Synced, Problem> {
 
 fn try_plan(host: &Host<'_>, order: &Order<'_>) -> Result<Report, Problem> {
     let config = order.config;
-    let git = Git::open(&config.repo.dir, git_deadline(order), host.exec)?;
+    let git = Git::open(&config.repo.dir, git_deadline(order), host.exec.as_ref())?;
     let (remote, branch) = (&config.repo.remote, &config.repo.branch);
     let (looked, unreached) = match git.look(remote, branch) {
         Ok(looked) => (Some(looked), None),
@@ -148,7 +149,7 @@ fn try_plan(host: &Host<'_>, order: &Order<'_>) -> Result<Report, Problem> {
 /// # Errors
 /// When the repository cannot be read. An unreachable remote is no error: nothing would change.
 pub fn incoming_config(host: &Host<'_>, config: &Config) -> Result<Option<Vec<u8>>, Problem> {
-    let git = Git::open(&config.repo.dir, Duration::from_secs(120), host.exec)?;
+    let git = Git::open(&config.repo.dir, Duration::from_secs(120), host.exec.as_ref())?;
     let Some(path) = config_in_repo(config, &git) else { return Ok(None) };
     let Ok(looked) = git.look(&config.repo.remote, &config.repo.branch) else { return Ok(None) };
     let path = path.to_string_lossy().into_owned();
@@ -218,9 +219,8 @@ impl<'a> Pass<'a> {
         let moving: Vec<&Move> =
             changes.iter().filter(|change| self.ownership.borrow().is_free(change)).collect();
         let config = config_in_repo(self.config, self.git);
-        let config_moves = moving
-            .iter()
-            .any(|change| config.as_deref() == Some(Path::new(&change.path)));
+        let config_moves =
+            moving.iter().any(|change| config.as_deref() == Some(Path::new(&change.path)));
         let held: Vec<&Move> = changes.iter().filter(|change| !moving.contains(change)).collect();
         let behind = self.standing.borrow().head != *self.target;
         if behind || !moving.is_empty() {

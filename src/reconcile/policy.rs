@@ -1,6 +1,6 @@
 //! What the configuration allows for one compose service, in the planner's words.
 
-use crate::config::{ImageCheck, Service};
+use crate::config::{ImageCheck, Reason, Service};
 use crate::decide::plan::Policy;
 
 /// Which drift of a compose service leads to a change.
@@ -8,9 +8,9 @@ use crate::decide::plan::Policy;
 pub fn of(service: &Service, compose_service: &str) -> Policy {
     let effective = service.for_compose_service(compose_service);
     Policy {
-        on_image: effective.recreate_on.image,
-        on_config: effective.recreate_on.config,
-        on_files: effective.recreate_on.files,
+        on_image: effective.recreate_on.contains(Reason::Image),
+        on_config: effective.recreate_on.contains(Reason::Config),
+        on_files: effective.recreate_on.contains(Reason::Files),
     }
 }
 

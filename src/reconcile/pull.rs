@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::Host;
 use crate::decide::plan::Action;
+use crate::docker::engine::PullProgress;
 use crate::docker::reference::Reference;
 use crate::problem::Problem;
 
@@ -36,20 +37,36 @@ fn pull_one(host: &Host<'_>, reference: &str, stall: Duration) -> Result<(), Pro
         )
     })?;
     log::info!("pulling {reference}");
-    let auth = host.pull_auth(&parsed)?;
+    let Some(image) = parsed.named() else {
+        return Err(Problem::engine(
+            "image_not_found",
+            format!("{reference} is an image id, and this host has no such image"),
+            "name an image that a registry has",
+        ));
+    };
+    let auth = host.pull_auth(image)?;
     let start = host.clock.monotonic();
     let engine = host.engine()?;
     let mut last_said = start;
-    engine
-        .pull(&parsed, auth.as_ref(), stall, &host.cancel, &mut |progress| {
-            let now = host.clock.monotonic();
-            if now - last_said >= Duration::from_secs(10) {
-                last_said = now;
-                log::info!("pulling {reference}: {progress}");
-            }
-        })
-        .map_err(Problem::from)?;
+    engine.pull(image, auth.as_ref(), stall, &host.cancel, &mut |progress| {
+        let now = host.clock.monotonic();
+        if now - last_said >= Duration::from_secs(10) {
+            last_said = now;
+            log::info!("pulling {reference}: {}", progress_words(progress));
+        }
+    })?;
     let took = host.clock.monotonic() - start;
     log::info!("pulled {reference} in {:.1} s", took.as_secs_f64());
     Ok(())
+}
+
+fn progress_words(progress: &PullProgress) -> String {
+    let megabytes = |bytes: u64| bytes / 1_000_000;
+    format!(
+        "{} of {} MB, {} of {} layers",
+        megabytes(progress.bytes),
+        megabytes(progress.bytes_total),
+        progress.layers,
+        progress.layers_total
+    )
 }

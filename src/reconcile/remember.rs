@@ -100,8 +100,7 @@ enum Standing {
 /// `recreate_on` ignores has not been applied. A reading that only compose changed is taken over.
 fn keep(past: &ServiceRecord, now: ServiceRecord) -> ServiceRecord {
     let same_meaning = past.definition_sha256 == now.definition_sha256;
-    let by_compose_alone =
-        past.inputs == now.inputs && past.compose_version != now.compose_version;
+    let by_compose_alone = past.inputs == now.inputs && past.compose_version != now.compose_version;
     let labels: BTreeSet<String> = past.labels.union(&now.labels).cloned().collect();
     if same_meaning || by_compose_alone {
         return ServiceRecord { labels, files: past.files.clone(), ..now };
@@ -133,12 +132,12 @@ fn current(
     let value = stack.model().services().find(|(other, _)| *other == name)?.1;
     Some(ServiceRecord {
         image: declared.image.clone(),
-        image_id: containers.first().map(|c| c.image_id.clone()).unwrap_or_default(),
+        image_id: containers.first().map(|c| c.image_id.0.clone()).unwrap_or_default(),
         definition_sha256: declared.definition.clone(),
         definition: stack.model().definition(value),
         files: declared.files.clone(),
         replicas: declared.replicas,
-        containers: containers.iter().map(|c| c.id.clone()).collect(),
+        containers: containers.iter().map(|c| c.id.0.clone()).collect(),
         labels: containers.iter().filter_map(|c| c.config_hash.clone()).collect(),
         inputs: inputs(&stack.resolved, &stack.spec),
         compose_version: stack.resolved.compose_version.clone(),

@@ -1,6 +1,7 @@
 //! What a pass has to say: values for the command line to print. Prints nothing itself.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use super::Host;
 use crate::decide::plan::Action;
@@ -118,11 +119,7 @@ impl ServiceReport {
             Trouble::Refused => Outcome::Refused,
             Trouble::Setup | Trouble::Engine | Trouble::Interrupted => Outcome::Failed,
         };
-        ServiceReport {
-            result: Some(result),
-            error: Some(problem),
-            ..ServiceReport::new(name)
-        }
+        ServiceReport { result: Some(result), error: Some(problem), ..ServiceReport::new(name) }
     }
 }
 
@@ -138,11 +135,8 @@ impl Report {
             .filter_map(|action| action.image.declared.as_ref())
             .collect();
         self.pull_bytes = images.iter().map(|image| host.pull_size(image)).sum();
-        self.free_bytes = host
-            .engine()
-            .ok()
-            .and_then(|engine| engine.info().ok())
-            .and_then(|info| crate::sys::fs::free_bytes(&info.root_dir).ok());
+        self.free_bytes =
+            host.info().and_then(|info| crate::sys::fs::free_bytes(Path::new(&info.root_dir)).ok());
     }
 
     /// Every kind of trouble in it.

@@ -42,10 +42,9 @@ pub fn run(pass: &Pass<'_>, service: &Service) -> ServiceReport {
 pub fn foresee(pass: &Pass<'_>, service: &Service) -> ServiceReport {
     match Run::begin(pass, service, None).and_then(|run| run.foretell()) {
         Ok(report) => report,
-        Err(problem) => ServiceReport {
-            result: None,
-            ..ServiceReport::stopped(service.name.as_str(), problem)
-        },
+        Err(problem) => {
+            ServiceReport { result: None, ..ServiceReport::stopped(service.name.as_str(), problem) }
+        }
     }
 }
 
@@ -157,7 +156,8 @@ impl<'a> Run<'a> {
         let sight = self.look()?;
         let mut actions = self.plan(&sight);
         for (action, before) in actions.iter_mut().zip(planned).filter(|(_, b)| b.pull) {
-            let lost = before.image.declared.as_ref().is_some_and(|image| failed.contains_key(image));
+            let lost =
+                before.image.declared.as_ref().is_some_and(|image| failed.contains_key(image));
             if lost {
                 *action = before;
             } else if action.step != Step::Nothing {
@@ -214,12 +214,7 @@ fn unreached(todo: &[Action], verdicts: &Verdicts) -> Option<Problem> {
     ))
 }
 
-fn outcome(
-    report: &ServiceReport,
-    todo: &[Action],
-    verdicts: &Verdicts,
-    refused: bool,
-) -> Outcome {
+fn outcome(report: &ServiceReport, todo: &[Action], verdicts: &Verdicts, refused: bool) -> Outcome {
     if report.error.is_some() {
         Outcome::Failed
     } else if refused {

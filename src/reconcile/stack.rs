@@ -91,8 +91,7 @@ impl Stacks {
     /// What the planner desires.
     #[must_use]
     pub fn desired(&self, service: &Service, top: &Path) -> Desired {
-        let mut desired =
-            Desired { remove_orphans: service.remove_orphans, ..Desired::default() };
+        let mut desired = Desired { remove_orphans: service.remove_orphans, ..Desired::default() };
         for stack in &self.list {
             let model = stack.model();
             let services = model.services().map(|(name, value)| {

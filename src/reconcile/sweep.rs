@@ -47,11 +47,11 @@ pub fn sweep(host: &Host<'_>, project: &str) -> Result<(), Problem> {
         match (containers.iter().find(same), real_name(&leftover.name)) {
             (Some(_), _) if leftover.state != State::Running => {
                 log::info!("removing {}, left by a compose that was killed", leftover.name);
-                engine.remove(&leftover.id, true)?;
+                engine.remove_by_force(&leftover.id)?;
             }
             (Some(old), Some(name)) => {
                 log::info!("{} replaces {}: finishing what compose began", leftover.name, old.name);
-                engine.remove(&old.id, true)?;
+                engine.remove_by_force(&old.id)?;
                 engine.rename(&leftover.id, name)?;
             }
             (None, Some(name)) => {

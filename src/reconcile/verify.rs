@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::Host;
 use crate::decide::plan::Lifetime;
-use crate::docker::engine::{Health, Inspected};
+use crate::docker::engine::{ContainerId, HealthStatus, Inspected, State};
 use crate::problem::Problem;
 
 /// How often the containers are looked at.
@@ -35,7 +35,7 @@ pub struct Subject {
     /// Whether others wait for its end.
     pub must_end: bool,
     /// Its containers after the change.
-    pub containers: Vec<String>,
+    pub containers: Vec<ContainerId>,
 }
 
 /// Watches the subjects until each is good or bad, or `timeout` is over.
@@ -49,11 +49,12 @@ pub fn verify(
 ) -> Result<BTreeMap<String, Verdict>, Problem> {
     let start = host.clock.monotonic();
     let mut verdicts = BTreeMap::new();
-    let mut restarts: BTreeMap<String, u64> = BTreeMap::new();
+    let mut restarts: BTreeMap<ContainerId, u64> = BTreeMap::new();
     loop {
         let elapsed = host.clock.monotonic() - start;
         for subject in subjects {
-            let settled = matches!(verdicts.get(&subject.name), Some(Verdict::Good | Verdict::Bad(_)));
+            let settled =
+                matches!(verdicts.get(&subject.name), Some(Verdict::Good | Verdict::Bad(_)));
             if !settled {
                 let verdict = judge(host, subject, elapsed, &mut restarts)?;
                 verdicts.insert(subject.name.clone(), verdict);
@@ -73,7 +74,7 @@ fn judge(
     host: &Host<'_>,
     subject: &Subject,
     elapsed: Duration,
-    restarts: &mut BTreeMap<String, u64>,
+    restarts: &mut BTreeMap<ContainerId, u64>,
 ) -> Result<Verdict, Problem> {
     if subject.containers.is_empty() {
         let message = format!("{} has no container after the change", subject.name);
@@ -97,16 +98,16 @@ fn judge(
 
 fn judge_one(subject: &Subject, seen: &Inspected, elapsed: Duration, restarts: u64) -> Verdict {
     let name = &subject.name;
-    let look = format!("look at `docker logs {}`", seen.name.trim_start_matches('/'));
-    let state = &seen.state;
+    let look = format!("look at `docker logs {}`", seen.name);
+    let running = matches!(seen.state, State::Running | State::Paused);
     if seen.restart_count > restarts {
         return bad("restarting", format!("{name} restarts over and over"), look);
     }
-    if !state.running {
-        return match (subject.lifetime, state.exit_code) {
-            (Lifetime::OneShot, 0) if state.has_run() => Verdict::Good,
+    if !running {
+        return match (subject.lifetime, seen.exit_code) {
+            (Lifetime::OneShot, 0) if seen.state == State::Exited => Verdict::Good,
             (_, code) => {
-                let why = match (state.oom_killed, state.error.as_str()) {
+                let why = match (seen.oom_killed, seen.error.as_str()) {
                     (true, _) => " (out of memory)".to_owned(),
                     (false, "") => String::new(),
                     (false, error) => format!(" ({error})"),
@@ -115,10 +116,10 @@ fn judge_one(subject: &Subject, seen: &Inspected, elapsed: Duration, restarts: u
             }
         };
     }
-    match &state.health {
-        Some(Health::Healthy) => Verdict::Good,
-        Some(Health::Starting) => Verdict::Starting,
-        Some(Health::Unhealthy) => {
+    match seen.health.as_ref().map(|health| &health.status) {
+        Some(HealthStatus::Healthy) => Verdict::Good,
+        Some(HealthStatus::Starting | HealthStatus::Unknown(_)) => Verdict::Starting,
+        Some(HealthStatus::Unhealthy) => {
             bad("unhealthy", format!("{name} runs and its health check fails"), look)
         }
         None if subject.must_end => Verdict::Starting,
