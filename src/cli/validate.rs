@@ -4,7 +4,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use chrono::{DateTime, Local, TimeZone, Utc};
+use chrono::{DateTime, Local, SecondsFormat, TimeZone, Utc};
 use serde::Serialize;
 
 use crate::cli::table::{Table, wrap};
@@ -51,6 +51,9 @@ pub struct ServiceReport {
     pub schedule: String,
     /// Its next fire times, RFC 3339 with the local UTC offset.
     pub next: Vec<String>,
+    /// The compose project of each stack, as far as files tell; for people only.
+    #[serde(skip)]
+    pub projects: Vec<String>,
     /// Whether it exists on this host; for people only.
     #[serde(skip)]
     pub here: bool,
@@ -102,13 +105,15 @@ where
             return Report { services: Vec::new(), warnings: Vec::new(), errors };
         }
     };
-    let (errors, mut warnings) = disk::check(&loaded, path);
+    let checked = disk::check(&loaded, path);
+    let mut warnings = checked.warnings;
     warnings.extend(loaded.warnings.iter().cloned());
     warnings.extend(config::unreachable_peers(&loaded, path, hostnames));
     warnings.sort_by_key(|warning| (warning.line, warning.column));
     let describe = |service: &Service| service_report(service, now, zone, hostnames);
-    let services = loaded.config.services.iter().map(describe).collect();
-    Report { services, warnings, errors }
+    let described = loaded.config.services.iter().map(describe).zip(checked.projects);
+    let services = described.map(|(service, projects)| ServiceReport { projects, ..service });
+    Report { services: services.collect(), warnings, errors: checked.errors }
 }
 
 fn service_report<Z: TimeZone>(
@@ -124,7 +129,7 @@ where
     let mut after = now;
     while next.len() < FIRES {
         let Some(fire) = service.schedule.next_after(after, zone, now) else { break };
-        next.push(fire.with_timezone(zone).to_rfc3339());
+        next.push(fire.with_timezone(zone).to_rfc3339_opts(SecondsFormat::Secs, false));
         after = fire;
     }
     let files = |stack: &Vec<PathBuf>| stack.iter().map(|f| f.display().to_string()).collect();
@@ -133,6 +138,7 @@ where
         stacks: service.stacks.iter().map(files).collect(),
         schedule: service.schedule_text.clone(),
         next,
+        projects: Vec::new(),
         here: service.runs_on(hostnames),
     }
 }
@@ -190,12 +196,13 @@ fn human(report: &Report, path: &Path) -> String {
 }
 
 fn stacks(report: &Report) -> String {
-    let mut table = Table::new(&["SERVICE", "STACK", "FILES"]);
+    let mut table = Table::new(&["SERVICE", "STACK", "PROJECT", "FILES"]);
     for service in &report.services {
         let note = if service.here { "" } else { "\n(other hosts)" };
         for (index, files) in service.stacks.iter().enumerate() {
             let name = if index == 0 { format!("{}{note}", service.name) } else { String::new() };
-            table.row(&[name, (index + 1).to_string(), files.join("\n")]);
+            let project = service.projects.get(index).cloned().unwrap_or_default();
+            table.row(&[name, (index + 1).to_string(), project, files.join("\n")]);
         }
     }
     table.render(WIDTH_CHARS)

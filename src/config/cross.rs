@@ -8,6 +8,7 @@ use crate::config::diagnostic::Sink;
 use crate::config::read::Found;
 use crate::config::service::Service;
 use crate::config::value::Problem;
+use crate::config::value::glob::HostGlob;
 
 /// Judges services against each other; `origins` are their entries in the document.
 pub fn check(services: &[Service], origins: &[Found], sink: &mut Sink) {
@@ -18,7 +19,7 @@ pub fn check(services: &[Service], origins: &[Found], sink: &mut Sink) {
         if let Some(first) = names.insert(name, index) {
             names.insert(name, first);
             let message = format!("the name {name:?} is already that of {}", origins[first].path);
-            let hint = "names are the keys of the state and must be unique, letter case included";
+            let hint = "the name is the key of a service in the state";
             complain(origin, "name", Problem::new(message, hint), sink);
         }
         for files in &service.stacks {
@@ -47,14 +48,17 @@ fn complain(origin: &Found, key: &str, problem: Problem, sink: &mut Sink) {
     sink.error(offset, format!("{}.{key}", origin.path), problem);
 }
 
-/// Whether two services may exist on the same host. Patterns are taken to overlap.
+/// Whether two services may exist on the same host. Two patterns are taken to overlap.
 fn meet(one: &Service, other: &Service) -> bool {
-    let may_match = |service: &Service, of: &Service| {
-        of.hosts
-            .iter()
-            .any(|glob| !glob.is_literal() || service.runs_on(&[glob.as_str().to_owned()]))
+    let overlap = |a: &HostGlob, b: &HostGlob| match (a.is_literal(), b.is_literal()) {
+        (true, true) => a == b,
+        (true, false) => b.matches(a.as_str()),
+        (false, true) => a.matches(b.as_str()),
+        (false, false) => true,
     };
-    one.hosts.is_empty() || other.hosts.is_empty() || may_match(one, other) || may_match(other, one)
+    one.hosts.is_empty()
+        || other.hosts.is_empty()
+        || one.hosts.iter().any(|a| other.hosts.iter().any(|b| overlap(a, b)))
 }
 
 fn shown(files: &[PathBuf]) -> String {

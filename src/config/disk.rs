@@ -1,7 +1,7 @@
 //! What validation finds by looking at the files that a configuration names. It reads, and only
 //! inside the repository; it asks neither git nor docker.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use crate::config::value::{Problem, name};
@@ -18,22 +18,38 @@ const OVERRIDES: &[&str] = &[
 /// A compose file larger than this is not searched for its project name.
 const COMPOSE_BYTES_MAX: u64 = 1 << 20;
 
-/// Errors and warnings about the files of a configuration, each in the order of its text.
+/// What a look at the disk told.
+#[derive(Debug, Clone, Default)]
+pub struct Checked {
+    /// Files that are not there or not where they seem to be.
+    pub errors: Vec<Diagnostic>,
+    /// What works but should be looked at.
+    pub warnings: Vec<Diagnostic>,
+    /// For each service the compose project of each of its stacks, as far as files tell.
+    pub projects: Vec<Vec<String>>,
+}
+
+/// Looks at the files of a configuration; findings come in the order of its text. `file` is the
+/// configuration as the caller named it.
 #[must_use]
-pub fn check(loaded: &Loaded, file: &Path) -> (Vec<Diagnostic>, Vec<Diagnostic>) {
+pub fn check(loaded: &Loaded, file: &Path) -> Checked {
     let mut found = Found { file, errors: Vec::new(), warnings: Vec::new() };
-    let repo = &loaded.config.repo;
-    if repo.dir.is_dir() {
+    let config = &loaded.config;
+    let project = |service: &Service| {
+        service.stacks.iter().map(|files| project_of(config, service, files)).collect()
+    };
+    let projects: Vec<Vec<String>> = config.services.iter().map(project).collect();
+    if config.repo.dir.is_dir() {
         files(loaded, &mut found);
-        projects(loaded, &mut found);
-    } else if repo.url.is_none() {
-        let message = format!("{} is not a directory", repo.dir.display());
-        let hint = "clone the repository there, or set repo.dir";
-        let mut error = Diagnostic::of_file(file, Problem::new(message, hint));
-        error.path = "repo.dir".to_owned();
-        found.errors.push(error);
+        share(loaded, &projects, &mut found);
+    } else {
+        // Not an error: a reviewer checks the file on another machine than the one it is for.
+        let message = format!("{} is not a directory on this machine", config.repo.dir.display());
+        let hint = "the compose files were not looked at";
+        let warning = Diagnostic::of_file(file, Problem::new(message, hint));
+        found.warnings.push(Diagnostic { path: "repo.dir".to_owned(), ..warning });
     }
-    (found.errors, found.warnings)
+    Checked { errors: found.errors, warnings: found.warnings, projects }
 }
 
 struct Found<'a> {
@@ -103,42 +119,36 @@ fn tree_top(repo_dir: &Path) -> PathBuf {
     top.unwrap_or(dir)
 }
 
-/// Stacks of different services that end up in one compose project without anybody saying so.
-fn projects(loaded: &Loaded, found: &mut Found) {
+/// Stacks in different directories that end up in one compose project without anybody saying so.
+fn share(loaded: &Loaded, projects: &[Vec<String>], found: &mut Found) {
     let config = &loaded.config;
-    let first_places = first_place_of_each_stack(loaded);
-    let mut users: BTreeMap<String, Vec<(usize, usize)>> = BTreeMap::new();
-    for (index, service) in config.services.iter().enumerate() {
-        for (stack, files) in service.stacks.iter().enumerate() {
-            if service.compose_project_name.is_none() {
-                let project = project_of(config, service, files);
-                users.entry(project).or_default().push((index, stack));
+    let places = first_places(loaded);
+    let mut users: HashMap<&str, (usize, usize)> = HashMap::new();
+    for (index, of_service) in projects.iter().enumerate() {
+        if config.services[index].compose_project_name.is_some() {
+            continue;
+        }
+        for (stack, project) in of_service.iter().enumerate() {
+            let here = (index, stack);
+            let first = *users.entry(project).or_insert(here);
+            let Some(place) = places.get(&here) else { continue };
+            if project_dir(config, first) != project_dir(config, here) {
+                let name = &config.services[first.0].name;
+                let message = format!("shares the compose project {project:?} with \"{name}\"");
+                let hint = "stacks of one project must have no compose service in common; set \
+                            compose_project_name to keep them apart";
+                found.warnings.push(found.at(place, Problem::new(message, hint)));
             }
         }
     }
-    for (project, stacks) in users {
-        let Some((first, rest)) = stacks.split_first() else { continue };
-        let Some(other) = rest.iter().find(|other| dirs(config, **other) != dirs(config, *first))
-        else {
-            continue;
-        };
-        if let Some(place) = first_places.get(other) {
-            let name = &config.services[first.0].name;
-            let message = format!("shares the compose project {project:?} with service \"{name}\"");
-            let hint = "stacks of one project must have no compose service in common; set \
-                        compose_project_name to keep them apart";
-            found.warnings.push(found.at(place, Problem::new(message, hint)));
-        }
-    }
-    found.warnings.sort_by_key(|warning| (warning.line, warning.column));
 }
 
 /// The directory of a stack's first file, which is compose's project directory.
-fn dirs(config: &Config, (service, stack): (usize, usize)) -> Option<&Path> {
+fn project_dir(config: &Config, (service, stack): (usize, usize)) -> Option<&Path> {
     config.services[service].stacks[stack].first().and_then(|file| file.parent())
 }
 
-fn first_place_of_each_stack(loaded: &Loaded) -> HashMap<(usize, usize), &Place> {
+fn first_places(loaded: &Loaded) -> HashMap<(usize, usize), &Place> {
     let mut by_file: HashMap<(usize, &Path), &Place> = HashMap::new();
     for place in loaded.places.iter().rev() {
         if let Subject::ComposeFile(file) = &place.subject {
@@ -155,24 +165,27 @@ fn first_place_of_each_stack(loaded: &Loaded) -> HashMap<(usize, usize), &Place>
     places
 }
 
-/// The project compose would choose: the `name:` of the last file that has one, else the name of
-/// the first file's directory. `COMPOSE_PROJECT_NAME` in a `.env` is not looked at.
-#[must_use]
-pub fn project_of(config: &Config, service: &Service, files: &[PathBuf]) -> String {
+/// The project compose would choose: what is configured, else `COMPOSE_PROJECT_NAME` in the `.env`
+/// of the project directory, else the `name:` of the last file that has one, else the name of the
+/// directory. Compose itself has the last word; this is for showing and warning.
+fn project_of(config: &Config, service: &Service, files: &[PathBuf]) -> String {
     if let Some(project) = &service.compose_project_name {
         return project.clone();
     }
     let root = &config.repo.dir;
-    let said = files.iter().rev().find_map(|file| {
-        let text = fs::read_bounded(&root.join(file), COMPOSE_BYTES_MAX).ok()?;
-        let text = String::from_utf8(text).ok()?;
-        let value = text.lines().find_map(|line| line.strip_prefix("name:"))?;
-        let value = value.split(" #").next().unwrap_or(value).trim().trim_matches(['"', '\'']);
-        (!value.is_empty()).then(|| value.to_owned())
-    });
+    let first = files.first().map(|file| root.join(file)).unwrap_or_default();
+    let dir = first.parent().unwrap_or(root);
+    let env = value_of(&dir.join(".env"), "COMPOSE_PROJECT_NAME=");
+    let said = env.or_else(|| files.iter().rev().find_map(|f| value_of(&root.join(f), "name:")));
     said.unwrap_or_else(|| {
-        let first = files.first().map(|file| root.join(file));
-        let dir = first.as_deref().and_then(Path::parent).and_then(Path::file_name);
-        name::normalised_project(&dir.unwrap_or_default().to_string_lossy())
+        name::normalised_project(&dir.file_name().unwrap_or_default().to_string_lossy())
     })
+}
+
+/// What follows `key` on a line that begins with it, without quotes and comment.
+fn value_of(path: &Path, key: &str) -> Option<String> {
+    let text = String::from_utf8(fs::read_bounded(path, COMPOSE_BYTES_MAX).ok()?).ok()?;
+    let value = text.lines().find_map(|line| line.strip_prefix(key))?;
+    let value = value.split(" #").next().unwrap_or(value).trim().trim_matches(['"', '\'']);
+    (!value.is_empty()).then(|| value.to_owned())
 }

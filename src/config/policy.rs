@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::config::read::{Found, Reader};
+use crate::config::shape;
 use crate::config::value::choice::{
     FilesAction, Heal, ImageCheck, Mode, OnFailure, Reason, RecreateOn,
 };
@@ -75,9 +76,9 @@ pub fn read(reader: &mut Reader) -> EffectivePolicy {
 pub fn read_per_service(reader: &mut Reader) -> BTreeMap<String, PerService> {
     let mut all: BTreeMap<String, PerService> = BTreeMap::new();
     for map in reader.find_both("per_service") {
-        for member in map.node.members() {
-            let entry =
-                Found { node: &member.node, path: super::shape::join(&map.path, &member.key) };
+        let known = map.node.members().iter().filter(|member| !shape::is_foreign(&member.key));
+        for member in known {
+            let entry = Found { node: &member.node, path: shape::join(&map.path, &member.key) };
             let key = Found { node: &member.node, path: entry.path.clone() };
             let named = reader.check(&key, name::compose_service(&member.key));
             let said = read_entry(entry, reader);

@@ -227,8 +227,8 @@ mod tests {
             ("{\"a\" 1}", 5, "expected `:`"),
             ("{\"a\":\n 1,}", 9, "trailing comma"),
             ("{a: 1}", 1, "key must be a string"),
-            ("{\"a\": \"\u{1}\"}", 7, "control character"),
-            ("{\"a\":\n [\"\\ud800\"]}", 14, "end of hex escape"),
+            ("{\"a\": \"\u{1}\"}", 6, "control character"),
+            ("{\"a\":\n [\"\\ud800\"]}", 15, "end of hex escape"),
             (deep.as_str(), 33, "nested"),
         ] {
             let error = parse(source).unwrap_err();
