@@ -1,0 +1,124 @@
+//! Containers: what there is, and the changes that compose does not make for us. Removing one
+//! never removes its volumes.
+
+use std::time::Duration;
+
+use super::types::{Container, ContainerId, Inspected};
+use super::{Engine, EngineError, wire};
+use crate::sys::http::{Method, escape};
+
+/// Set on every container of a compose project.
+const PROJECT: &str = "com.docker.compose.project";
+/// `True` on what `compose run` made.
+const ONE_OFF: &str = "com.docker.compose.oneoff";
+/// Set on what runs a lifecycle hook.
+const HOOK: &str = "com.docker.compose.hook";
+
+impl Engine {
+    /// All containers of a compose project, running or not, without those of `compose run` and of
+    /// lifecycle hooks.
+    ///
+    /// # Errors
+    /// See [`EngineError`].
+    pub fn containers(&self, project: &str) -> Result<Vec<Container>, EngineError> {
+        self.list(&format!("{PROJECT}={project}"))
+    }
+
+    /// The same for all compose projects of the host, in one request.
+    ///
+    /// # Errors
+    /// See [`EngineError`].
+    pub fn all_compose_containers(&self) -> Result<Vec<Container>, EngineError> {
+        self.list(PROJECT)
+    }
+
+    fn list(&self, label: &str) -> Result<Vec<Container>, EngineError> {
+        let filters = serde_json::json!({ "label": [label] }).to_string();
+        let path = format!("/containers/json?all=1&filters={}", escape(&filters));
+        let listed: Vec<wire::Listed> = self.read(&path)?;
+        let mut containers: Vec<Container> =
+            listed.into_iter().filter(is_of_a_service).map(Container::from).collect();
+        containers.sort_by(|a, b| {
+            (&a.project, &a.compose_service, a.number, &a.name).cmp(&(
+                &b.project,
+                &b.compose_service,
+                b.number,
+                &b.name,
+            ))
+        });
+        Ok(containers)
+    }
+
+    /// Everything about one container, by id or name; `None` if there is none.
+    ///
+    /// # Errors
+    /// See [`EngineError`].
+    pub fn inspect(&self, id: &ContainerId) -> Result<Option<Inspected>, EngineError> {
+        let path = format!("/containers/{}/json", escape(id.as_str()));
+        Ok(self.read_optional::<wire::Inspected>(&path)?.map(Inspected::from))
+    }
+
+    /// Starts a container; one that runs is left as it is.
+    ///
+    /// # Errors
+    /// See [`EngineError`].
+    pub fn start(&self, id: &ContainerId) -> Result<(), EngineError> {
+        self.post(id, "start", Duration::ZERO)
+    }
+
+    /// Stops a container: its stop signal, then KILL after `grace`. One that is not running is left
+    /// as it is.
+    ///
+    /// # Errors
+    /// See [`EngineError`].
+    pub fn stop(&self, id: &ContainerId, grace: Duration) -> Result<(), EngineError> {
+        self.post(id, &format!("stop?t={}", grace.as_secs()), grace)
+    }
+
+    /// Removes a container that is not running, but not its volumes.
+    ///
+    /// # Errors
+    /// See [`EngineError`]; a running one is a conflict.
+    pub fn remove(&self, id: &ContainerId) -> Result<(), EngineError> {
+        self.delete(id, "v=false&force=false")
+    }
+
+    /// Kills a container if it runs and removes it, but not its volumes.
+    ///
+    /// # Errors
+    /// See [`EngineError`].
+    pub fn remove_by_force(&self, id: &ContainerId) -> Result<(), EngineError> {
+        self.delete(id, "v=false&force=true")
+    }
+
+    /// Gives a container another name.
+    ///
+    /// # Errors
+    /// See [`EngineError`]; a name in use is a conflict.
+    pub fn rename(&self, id: &ContainerId, name: &str) -> Result<(), EngineError> {
+        self.post(id, &format!("rename?name={}", escape(name)), Duration::ZERO)
+    }
+
+    /// Sends a signal, as in `HUP`, to the first process of a container.
+    ///
+    /// # Errors
+    /// See [`EngineError`]; one that is not running is a conflict.
+    pub fn kill(&self, id: &ContainerId, signal: &str) -> Result<(), EngineError> {
+        self.post(id, &format!("kill?signal={}", escape(signal)), Duration::ZERO)
+    }
+
+    fn post(&self, id: &ContainerId, what: &str, extra: Duration) -> Result<(), EngineError> {
+        let path = format!("/containers/{}/{what}", escape(id.as_str()));
+        self.change(Method::Post, &path, extra)
+    }
+
+    fn delete(&self, id: &ContainerId, query: &str) -> Result<(), EngineError> {
+        let path = format!("/containers/{}?{query}", escape(id.as_str()));
+        self.change(Method::Delete, &path, Duration::ZERO)
+    }
+}
+
+fn is_of_a_service(listed: &wire::Listed) -> bool {
+    let one_off = listed.labels.get(ONE_OFF).is_some_and(|v| v.eq_ignore_ascii_case("true"));
+    !one_off && !listed.labels.contains_key(HOOK)
+}
