@@ -1,0 +1,133 @@
+//! The calendar: on which days a day of month, a month and a day of week meet. The `cron` crate
+//! knows the calendar; it is only ever asked about days written out one by one, in its own
+//! numbering, and never about times or zones, where its rules are not Vixie's.
+
+use std::str::FromStr;
+
+use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, TimeDelta, Utc};
+
+use super::ScheduleError;
+use super::field::Field;
+
+/// The years the crate can be asked about directly; it knows none before 1970 or after 2100.
+const KNOWN: std::ops::RangeInclusive<i32> = 1970..=2099;
+
+/// How many years may pass between two matches: 29 February on a given weekday waits 28 years, or
+/// 40 across a century that is not a leap year. One more, because the first may have begun.
+const YEARS_MAX: i32 = 41;
+
+/// Days, as an unrestricted set or as the union of what the schedules inside name.
+#[derive(Debug, Clone)]
+pub(super) enum Days {
+    Every,
+    /// One schedule, or two when a date or a weekday is enough.
+    Listed(Vec<cron::Schedule>),
+}
+
+impl Days {
+    /// `at` is where the day of month begins in the whole text.
+    ///
+    /// When neither day field begins with `*`, either is enough; otherwise both must match, which
+    /// a bare `*` always does.
+    pub(super) fn new(
+        date: Field,
+        month: Field,
+        weekday: Field,
+        at: usize,
+    ) -> Result<Days, ScheduleError> {
+        let every_date = Field { bits: 0xFFFF_FFFE, star: true };
+        let every_weekday = Field { bits: 0x7F, star: true };
+        let every_month = 0x1FFE;
+        if (date.bits, month.bits, weekday.bits) == (every_date.bits, every_month, 0x7F) {
+            return Ok(Days::Every);
+        }
+        let either = !date.star && !weekday.star;
+        let mut listed = Vec::new();
+        if exists(date, month) {
+            let partner = if either { every_weekday } else { weekday };
+            listed.push(ask_for(date, month, partner)?);
+        }
+        if either {
+            listed.push(ask_for(every_date, month, weekday)?);
+        }
+        if listed.is_empty() {
+            return Err(ScheduleError::new(at, "no month it names has such a day: it never runs")
+                .hint("April, June, September and November have 30 days, February 28 or 29"));
+        }
+        Ok(Days::Listed(listed))
+    }
+
+    /// The first matching day, `from` included.
+    pub(super) fn next_from(&self, from: NaiveDate) -> Option<NaiveDate> {
+        match self {
+            Days::Every => Some(from),
+            Days::Listed(listed) => {
+                listed.iter().filter_map(|schedule| next_from(schedule, from)).min()
+            }
+        }
+    }
+}
+
+/// Whether any of the dates comes in any of the months.
+fn exists(date: Field, month: Field) -> bool {
+    let first = date.numbers().next().unwrap_or(u8::MAX);
+    month.numbers().any(|month| {
+        first
+            <= match month {
+                2 => 29,
+                4 | 6 | 9 | 11 => 30,
+                _ => 31,
+            }
+    })
+}
+
+/// Midnight on these days. Sunday is 1 in the crate's week.
+fn ask_for(date: Field, month: Field, weekday: Field) -> Result<cron::Schedule, ScheduleError> {
+    let list = |numbers: &mut dyn Iterator<Item = u8>| {
+        numbers.map(|number| number.to_string()).collect::<Vec<_>>().join(",")
+    };
+    let text = format!(
+        "0 0 0 {} {} {} *",
+        list(&mut date.numbers()),
+        list(&mut month.numbers()),
+        list(&mut weekday.numbers().map(|number| number + 1)),
+    );
+    cron::Schedule::from_str(&text).map_err(|error| {
+        ScheduleError::new(0, format!("the calendar does not take `{text}`: {error}"))
+    })
+}
+
+fn next_from(schedule: &cron::Schedule, from: NaiveDate) -> Option<NaiveDate> {
+    let mut start = from;
+    while start.year() <= from.year() + YEARS_MAX {
+        let year = stand_in(start.year());
+        let found = ask(schedule, start.with_year(year)?);
+        let direct = year == start.year();
+        match found {
+            Some(day) if direct && KNOWN.contains(&day.year()) => return Some(day),
+            Some(day) if day.year() == year => return day.with_year(start.year()),
+            Some(_) | None if direct => start = NaiveDate::from_ymd_opt(*KNOWN.end() + 1, 1, 1)?,
+            Some(_) | None => start = NaiveDate::from_ymd_opt(start.year() + 1, 1, 1)?,
+        }
+    }
+    None
+}
+
+fn ask(schedule: &cron::Schedule, from: NaiveDate) -> Option<NaiveDate> {
+    let midnight: DateTime<Utc> = from.and_time(NaiveTime::MIN).and_utc();
+    let before = midnight.checked_sub_signed(TimeDelta::seconds(1))?;
+    schedule.after(&before).next().map(|found| found.date_naive())
+}
+
+/// A year with the same calendar that the crate knows. There are fourteen kinds of years, and any
+/// 28 years in a row without an exception in them show all fourteen.
+fn stand_in(year: i32) -> i32 {
+    if KNOWN.contains(&year) {
+        return year;
+    }
+    let kind = |year: i32| {
+        let first = NaiveDate::from_ymd_opt(year, 1, 1)?;
+        Some((first.weekday(), first.leap_year()))
+    };
+    (2000..2028).find(|known| kind(*known) == kind(year)).unwrap_or(year)
+}

@@ -1,0 +1,162 @@
+//! From wall-clock times to instants: the skipped and the repeated hours of a zone, by cronie's
+//! rule. Never goes backwards: what it returns is later than what it was asked about.
+//!
+//! A zone is asked one question only, its offset at an instant. What chrono makes of a wall-clock
+//! time is not used: it calls the last second before a repeated hour ambiguous and does not keep
+//! the order of the two answers. It is assumed that a zone changes its offset at most once in two
+//! days, which holds for every zone since 1970.
+
+use chrono::{DateTime, NaiveDateTime, Offset, TimeDelta, TimeZone, Utc};
+
+use super::vixie::{Cron, Pace};
+
+/// No offset is larger than this, so it bounds how far a wall clock and UTC are apart, how long a
+/// gap is and how long a repeat lasts.
+const DAY: TimeDelta = TimeDelta::days(1);
+
+/// The smallest step of a clock; turns "strictly after" into "at or after".
+const TICK: TimeDelta = TimeDelta::nanoseconds(1);
+
+/// How many skipped hours in a row a job that follows the clock may name before it counts as never
+/// running; one a year is the worst there is.
+const GAPS_MAX: usize = 64;
+
+/// The first time `cron` fires strictly after `after` on the clocks of `zone`.
+pub(super) fn next_after<Z: TimeZone>(
+    cron: &Cron,
+    after: DateTime<Utc>,
+    zone: &Z,
+) -> Option<DateTime<Utc>> {
+    let clock = Clock { zone };
+    let (yesterday, tomorrow) = (after.checked_sub_signed(DAY)?, after.checked_add_signed(DAY)?);
+    let offset = clock.offset(yesterday);
+    if offset == clock.offset(tomorrow) {
+        // Calm: no change of the clock near, which is so on all but a few days of the year.
+        let next = cron.next_wall(wall_at(after, offset)?)?;
+        let instant = instant_at(next, offset)?;
+        if instant <= tomorrow {
+            return Some(instant);
+        }
+    }
+    match cron.pace() {
+        Pace::FixedTime => next_fixed(cron, after, &clock),
+        Pace::FollowsClock => next_following(cron, after, &clock),
+    }
+}
+
+/// Each named time counts as reached when the wall clock first shows it or something later; no
+/// time that was reached before runs again.
+fn next_fixed<Z: TimeZone>(
+    cron: &Cron,
+    after: DateTime<Utc>,
+    clock: &Clock<'_, Z>,
+) -> Option<DateTime<Utc>> {
+    let mut reached = clock.wall(after)?;
+    if let Some(change) = clock.change_between(after.checked_sub_signed(DAY)?, after) {
+        reached = reached.max(change.wall_before()?.checked_sub_signed(TICK)?);
+    }
+    clock.first_reaching(cron.next_wall(reached)?, after)
+}
+
+/// Every instant at which the wall clock shows a matching time.
+fn next_following<Z: TimeZone>(
+    cron: &Cron,
+    after: DateTime<Utc>,
+    clock: &Clock<'_, Z>,
+) -> Option<DateTime<Utc>> {
+    let mut from = after;
+    let mut wall = clock.wall(after)?;
+    if let Some(change) = clock.change_between(after, after.checked_add_signed(DAY)?) {
+        let next = cron.next_wall(wall)?;
+        if next < change.wall_before()? {
+            return instant_at(next, change.offset_before);
+        }
+        from = change.at;
+        wall = change.wall_after()?.checked_sub_signed(TICK)?;
+    }
+    for _ in 0..GAPS_MAX {
+        let next = cron.next_wall(wall)?;
+        let instant = clock.first_reaching(next, from)?;
+        let shown = clock.wall(instant)?;
+        if shown == next {
+            return Some(instant);
+        }
+        // The clock skips `next`: go on with what it shows after the gap.
+        from = instant;
+        wall = shown.checked_sub_signed(TICK)?;
+    }
+    None
+}
+
+/// One change of a zone's offset. Offsets are seconds east of UTC.
+struct Change {
+    /// The first instant with the new offset.
+    at: DateTime<Utc>,
+    offset_before: i32,
+    offset_after: i32,
+}
+
+impl Change {
+    /// What the wall clock was about to show when it was changed.
+    fn wall_before(&self) -> Option<NaiveDateTime> {
+        wall_at(self.at, self.offset_before)
+    }
+
+    /// What it showed instead.
+    fn wall_after(&self) -> Option<NaiveDateTime> {
+        wall_at(self.at, self.offset_after)
+    }
+}
+
+/// The clock on the wall of a zone.
+struct Clock<'a, Z> {
+    zone: &'a Z,
+}
+
+impl<Z: TimeZone> Clock<'_, Z> {
+    /// Seconds east of UTC.
+    fn offset(&self, at: DateTime<Utc>) -> i32 {
+        self.zone.offset_from_utc_datetime(&at.naive_utc()).fix().local_minus_utc()
+    }
+
+    fn wall(&self, at: DateTime<Utc>) -> Option<NaiveDateTime> {
+        wall_at(at, self.offset(at))
+    }
+
+    /// The change after `from` and at or before `to`. Zones change at whole seconds.
+    fn change_between(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> Option<Change> {
+        let offset_before = self.offset(from);
+        if offset_before == self.offset(to) {
+            return None;
+        }
+        let (mut old, mut new) = (from.timestamp(), to.timestamp());
+        while new - old > 1 {
+            let middle = old + (new - old) / 2;
+            match self.offset(DateTime::from_timestamp(middle, 0)?) == offset_before {
+                true => old = middle,
+                false => new = middle,
+            }
+        }
+        let at = DateTime::from_timestamp(new, 0)?;
+        Some(Change { at, offset_before, offset_after: self.offset(at) })
+    }
+
+    /// The first instant, not before `from`, at which the clock shows `wall` or later.
+    fn first_reaching(&self, wall: NaiveDateTime, from: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let low = from.max(wall.and_utc().checked_sub_signed(DAY)?);
+        let high = wall.and_utc().checked_add_signed(DAY)?;
+        match self.change_between(low, high) {
+            None => instant_at(wall, self.offset(low)),
+            Some(change) if wall < change.wall_before()? => instant_at(wall, change.offset_before),
+            Some(change) => Some(instant_at(wall, change.offset_after)?.max(change.at)),
+        }
+    }
+}
+
+fn wall_at(at: DateTime<Utc>, offset: i32) -> Option<NaiveDateTime> {
+    at.naive_utc().checked_add_signed(TimeDelta::seconds(i64::from(offset)))
+}
+
+fn instant_at(wall: NaiveDateTime, offset: i32) -> Option<DateTime<Utc>> {
+    Some(wall.checked_sub_signed(TimeDelta::seconds(i64::from(offset)))?.and_utc())
+}
