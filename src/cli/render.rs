@@ -212,11 +212,9 @@ fn bytes(count: u64) -> String {
 pub fn sync(out: &mut impl Write, report: &Report) -> io::Result<()> {
     commit_line(out, report)?;
     let mut table = Table::new(&["SERVICE", "COMPOSE SERVICE", "ACTION", "REASON", "DETAIL"]);
-    let mut rows = 0;
     for service in &report.services {
         let news = service.actions.iter().filter(|action| is_news(action));
         for action in news {
-            rows += 1;
             table.row(&[
                 &service.name,
                 &action.compose_service,
@@ -226,7 +224,7 @@ pub fn sync(out: &mut impl Write, report: &Report) -> io::Result<()> {
             ]);
         }
     }
-    if rows > 0 {
+    if !table.is_empty() {
         write!(out, "{}", table.render(WIDTH))?;
     }
     for service in &report.services {

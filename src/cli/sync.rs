@@ -42,7 +42,9 @@ pub fn run(config: &Path, args: &SyncArgs, signals: &Signals) -> io::Result<u8> 
         Ok(report) => (report, loaded),
         Err(errors) => return refuse_config(&errors, args),
     };
-    let code = signals.exit_code().unwrap_or_else(|| exit_code(&report, loaded.broken));
+    let of_report =
+        if args.dry_run { plan_code(&report) } else { exit_code(&report, loaded.broken) };
+    let code = signals.exit_code().unwrap_or(of_report);
     print(&report, code, args)?;
     Ok(code)
 }
@@ -186,6 +188,12 @@ fn refuse_config(errors: &[Diagnostic], args: &SyncArgs) -> io::Result<u8> {
         writeln!(err, "renew: {error}")?;
     }
     Ok(EXIT_SETUP)
+}
+
+/// A plan is 1 only when there is a service for which none could be made.
+fn plan_code(report: &Report) -> u8 {
+    let unplanned = |s: &reconcile::ServiceReport| s.error.is_some() && s.actions.is_empty();
+    if report.services.iter().any(unplanned) { EXIT_SETUP } else { 0 }
 }
 
 /// 2 before 1 before 3.

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::cli::table::{Table, wrap};
 use crate::config::value::Problem;
-use crate::config::{self, Config, Diagnostic, LoadError, Service, disk};
+use crate::config::{self, Diagnostic, LoadError, Service, disk};
 use crate::sys::env;
 
 /// How many fire times are shown.
@@ -231,15 +231,4 @@ fn shown(finding: &Diagnostic) -> String {
         text.push_str(&format!("{lead}{line}\n"));
     }
     text
-}
-
-/// Parses a configuration of `count` services and computes their fire times; what benchmarks time.
-///
-/// # Errors
-/// What is wrong with the text, one line an error.
-pub fn resolve_text(text: &[u8], path: &Path, now: DateTime<Utc>) -> Result<usize, String> {
-    let loaded = config::parse(text, path).map_err(|errors| LoadError { errors }.to_string())?;
-    let Config { services, .. } = &loaded.config;
-    let reports = services.iter().map(|service| service_report(service, now, &Local, &[]));
-    Ok(reports.map(|report| report.next.len()).sum())
 }

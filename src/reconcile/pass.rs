@@ -271,7 +271,8 @@ impl<'a> Pass<'a> {
             log::warn!("local work in {} was saved as {name}", self.git.top().display());
         }
         if count > 0 {
-            log::info!("moved {count} paths to {}", super::resolve::short(&self.target.id));
+            let paths = if count == 1 { "path" } else { "paths" };
+            log::info!("moved {count} {paths} to {}", super::resolve::short(&self.target.id));
         }
         self.standing.borrow_mut().head = self.target.clone();
         *self.differences.borrow_mut() = None;

@@ -93,7 +93,11 @@ impl<'a> Resolver<'a> {
         let export = self.export()?;
         let scope = self.scope(export, spec)?;
         let watch = export.watch();
-        let (text, warnings) = self.compose.config(&scope, DEADLINE)?;
+        let (text, warnings) = self.compose.config(&scope, DEADLINE).map_err(|problem| {
+            let [laid_out, real] = [export.root(), self.git.top()].map(Path::to_string_lossy);
+            let message = problem.message.replace(laid_out.as_ref(), real.as_ref());
+            Problem { message, ..problem }
+        })?;
         let opened = match watch.and_then(|watch| watch.opened()) {
             Ok(opened) => export.sort(&opened),
             Err(cause) => {
