@@ -1,0 +1,130 @@
+//! Tiny images made from nothing but the static busybox of this machine: two layers, a
+//! configuration and a manifest, as bytes. It never talks to an engine or a registry.
+
+use std::fmt::Write;
+
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+/// The label that every test image carries, and so every container made from one: its value is the
+/// sandbox.
+pub const LABEL: &str = "renew-test-sandbox";
+
+/// Runs until it is told to stop, and then stops at once.
+const MAIN: &str = "trap 'exit 0' TERM; sleep 100000 & wait";
+
+const LAYER_TYPE: &str = "application/vnd.oci.image.layer.v1.tar";
+const CONFIG_TYPE: &str = "application/vnd.oci.image.config.v1+json";
+/// The media type of the manifest.
+pub const MANIFEST_TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
+
+/// An image, ready to be sent.
+pub struct Image {
+    /// Layers and configuration.
+    pub blobs: Vec<Vec<u8>>,
+    /// The manifest that names them.
+    pub manifest: Vec<u8>,
+}
+
+/// `sha256:<hex>` of some bytes.
+pub fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().fold("sha256:".to_owned(), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("to write to a string");
+        text
+    })
+}
+
+/// Builds an image of which `version` is the only content that differs within a sandbox.
+pub fn build(sandbox: &str, version: &str) -> Image {
+    let busybox = ["/bin/busybox", "/usr/bin/busybox"]
+        .iter()
+        .find_map(|path| std::fs::read(path).ok())
+        .expect("a static busybox: run scripts/setup");
+    let mut base = Tar::default();
+    base.file("bin/busybox", 0o755, &busybox);
+    for applet in ["sh", "sleep", "cat", "true", "false", "wget"] {
+        base.link(&format!("bin/{applet}"), "busybox");
+    }
+    // No layer is shared between sandboxes: one may be deleted while another is pulled.
+    base.file("SANDBOX", 0o644, sandbox.as_bytes());
+    let mut top = Tar::default();
+    top.file("VERSION", 0o644, version.as_bytes());
+    assemble(sandbox, version, vec![base.finish(), top.finish()])
+}
+
+fn assemble(sandbox: &str, version: &str, layers: Vec<Vec<u8>>) -> Image {
+    let architecture = match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    };
+    let digests: Vec<String> = layers.iter().map(|layer| digest(layer)).collect();
+    let config = json!({
+        "architecture": architecture,
+        "os": "linux",
+        "created": "2026-01-01T00:00:00Z",
+        "config": {
+            "Cmd": ["/bin/sh", "-c", MAIN],
+            "Env": ["PATH=/bin"],
+            "Labels": { LABEL: sandbox, "version": version },
+        },
+        "rootfs": { "type": "layers", "diff_ids": digests },
+        "history": digests.iter().map(|_| json!({ "created_by": "test" })).collect::<Vec<Value>>(),
+    })
+    .to_string()
+    .into_bytes();
+    let describe = |kind: &str, bytes: &[u8]| -> Value {
+        json!({ "mediaType": kind, "size": bytes.len(), "digest": digest(bytes) })
+    };
+    let manifest = json!({
+        "schemaVersion": 2,
+        "mediaType": MANIFEST_TYPE,
+        "config": describe(CONFIG_TYPE, &config),
+        "layers": layers.iter().map(|layer| describe(LAYER_TYPE, layer)).collect::<Vec<Value>>(),
+    });
+    let mut blobs = layers;
+    blobs.push(config);
+    Image { blobs, manifest: manifest.to_string().into_bytes() }
+}
+
+/// A tar archive in the ustar format, always the same bytes for the same content.
+#[derive(Default)]
+struct Tar(Vec<u8>);
+
+impl Tar {
+    fn file(&mut self, name: &str, mode: u32, content: &[u8]) {
+        self.header(name, mode, content.len(), b'0', "");
+        self.0.extend_from_slice(content);
+        self.0.resize(self.0.len().next_multiple_of(512), 0);
+    }
+
+    fn link(&mut self, name: &str, target: &str) {
+        self.header(name, 0o777, 0, b'2', target);
+    }
+
+    fn finish(mut self) -> Vec<u8> {
+        self.0.resize(self.0.len() + 1024, 0);
+        self.0
+    }
+
+    fn header(&mut self, name: &str, mode: u32, size: usize, kind: u8, target: &str) {
+        let mut block = [0_u8; 512];
+        let mut put = |at: usize, text: &str| {
+            block[at..at + text.len()].copy_from_slice(text.as_bytes());
+        };
+        put(0, name);
+        put(100, &format!("{mode:07o}"));
+        put(108, "0000000");
+        put(116, "0000000");
+        put(124, &format!("{size:011o}"));
+        put(136, "00000000000");
+        put(148, "        "); // the checksum counts its own field as spaces
+        put(157, target);
+        put(257, "ustar");
+        put(263, "00");
+        block[156] = kind;
+        let sum: u32 = block.iter().map(|byte| u32::from(*byte)).sum();
+        block[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+        self.0.extend_from_slice(&block);
+    }
+}
