@@ -1,6 +1,7 @@
 //! The docker engine, over its Unix socket. It reads containers and images, and carries out the few
 //! changes that compose does not; it decides nothing and never touches volumes.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -166,6 +167,12 @@ fn parse_version(text: &str) -> Option<(u32, u32)> {
 }
 
 impl InsecureRegistries {
+    /// By name with port, whether the engine insists on a certificate; and by block of addresses.
+    #[must_use]
+    pub fn new(named: BTreeMap<String, bool>, blocks: Vec<Cidr>) -> InsecureRegistries {
+        InsecureRegistries { named, blocks }
+    }
+
     /// Whether the engine talks to this registry (`host` or `host:port`) without insisting on a
     /// certificate, or over plain http. This host is always among them, as in docker. Names are
     /// compared, not resolved: a name whose address lies in a listed block must be listed itself.
