@@ -10,3 +10,4 @@ pub mod http;
 pub mod lock;
 pub mod opened;
 pub mod pipes;
+pub mod zone;

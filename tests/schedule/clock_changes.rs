@@ -34,7 +34,7 @@ const CHANGES: &[(Tz, &str)] = &[
     // No change at all.
     (Tz::Asia__Kolkata, "2024-03-31"),
 ];
-const EXPRESSIONS: u64 = 400;
+const EXPRESSIONS: u64 = 200;
 const FIRST_SEED: u64 = 0xC10C_0001;
 
 /// One minute of a day on which the clock changes.
@@ -123,8 +123,14 @@ fn clock_changes_agree_with_a_simulation_of_cronie() {
             let text = expression.text();
             let Ok(schedule) = Schedule::parse(&text) else { continue };
             let expected = simulate(&expression, &minutes);
-            let found = ours(&schedule, *zone, first - TimeDelta::nanoseconds(1), last);
-            assert_eq!(found, expected, "seed {seed}: `{text}` in {zone} around {day}");
+            // Step by step through all four days, or, where that is long, the day of the change.
+            let (start, end) = match expected.len() {
+                0..400 => (first, last),
+                _ => (first + TimeDelta::hours(36), last - TimeDelta::hours(36)),
+            };
+            let wanted = expected.iter().filter(|at| (start..=end).contains(*at));
+            let found = ours(&schedule, *zone, start - TimeDelta::nanoseconds(1), end);
+            assert!(found.iter().eq(wanted), "seed {seed}: `{text}` in {zone}: {found:?}");
             fires += found.len();
             // From anywhere in between, at odd seconds, the answer is the same.
             for _ in 0..20 {

@@ -6,6 +6,7 @@
 
 mod clock_changes;
 mod every;
+mod host_zone;
 mod malformed;
 mod model;
 mod random;

@@ -8,7 +8,7 @@ use renew::decide::schedule::Schedule;
 use crate::model::Expression;
 use crate::random::Random;
 
-const CASES: u64 = 60_000;
+const CASES: u64 = 30_000;
 const FIRST_SEED: u64 = 0xBAD_0001;
 const PIECES: &[&str] = &[
     "*",
@@ -69,14 +69,17 @@ fn mangled(random: &mut Random) -> String {
         1 => "@every 1h30m".to_owned(),
         _ => Expression::random(random).text(),
     };
-    for _ in 0..random.between(1, 4) {
+    for _ in 0..random.between(1, 3) {
         let places: Vec<usize> = (0..=text.len()).filter(|at| text.is_char_boundary(*at)).collect();
         let at = *random.pick(&places);
         match random.between(0, 2) {
             0 if at < text.len() => {
                 text.remove(at);
             }
-            _ => text.insert_str(at, random.pick(PIECES)),
+            _ => {
+                let piece: &&str = random.pick(PIECES);
+                text.insert_str(at, piece);
+            }
         }
     }
     text
@@ -95,13 +98,13 @@ fn malformed_text_is_refused_or_has_a_next_time() {
                 accepted += 1;
                 let next = schedule.next_after(now, &Utc, now);
                 assert!(next.is_some_and(|next| next > now), "seed {seed}: {text:?} never fires");
-                if schedule.as_str().starts_with('@') || case % 8 != 0 {
+                if schedule.as_str().starts_with('@') {
                     continue;
                 }
                 match parser.parse(&text) {
                     Ok(_) => {}
-                    // Blanks that croner does not know, and leading zeros it finds too long.
-                    Err(_) if text.contains("00") => excused += 1,
+                    // croner knows no `*` in a list.
+                    Err(_) if text.contains(",*") || text.contains("*,") => excused += 1,
                     Err(error) => panic!("seed {seed}: {text:?} is accepted, croner says {error}"),
                 }
             }
@@ -113,6 +116,6 @@ fn malformed_text_is_refused_or_has_a_next_time() {
             }
         }
     }
-    println!("{accepted} accepted, {refused} refused, {excused} with zeros croner refuses");
-    assert!(accepted > 5_000 && refused > 20_000, "{accepted} accepted, {refused} refused");
+    println!("{accepted} accepted, {refused} refused, {excused} with a list that croner refuses");
+    assert!(accepted > 1_000 && refused > 20_000, "{accepted} accepted, {refused} refused");
 }

@@ -179,7 +179,8 @@ fn item(random: &mut Random, place: usize) -> Field {
     let (min, max) = LIMITS[place];
     let low = random.between(min, max);
     let high = random.between(low, max);
-    let step = random.between(1, random.between(1, max));
+    let step_max = random.between(1, max);
+    let step = random.between(1, step_max);
     let stepped = |from: i64, to: i64, step: i64| {
         (from..=to).filter(|number| (number - from) % step == 0).collect()
     };
