@@ -4,6 +4,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::fs;
+use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -18,11 +19,12 @@ use super::process::{Output, Running, run};
 use super::registry::Registry;
 use super::wrappers::{Started, Wrappers};
 
-/// Waits until this shell's input ends, then removes whatever carries the sandbox's id. What runs
-/// from the log is ended only if its command line still names the sandbox.
+/// Waits until this shell's input ends, then removes whatever carries the sandbox's id, unless it
+/// was told to keep it. What the log says was started is ended only if its command line still names
+/// the sandbox.
 const REAPER: &str = r#"
 id=$1 root=$2 label=$3
-cat >/dev/null
+[ "$(cat)" != keep ] || exit 0
 for pid in $(cut -d' ' -f1 "$root/started.log" 2>/dev/null); do
     if tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -q "$id"; then kill -9 "-$pid"; fi
 done
@@ -227,16 +229,16 @@ impl Sandbox {
 
 impl Drop for Sandbox {
     fn drop(&mut self) {
+        let Some(mut reaper) = self.reaper.take() else { return };
+        let words = reaper.stdin.take();
         if std::env::var_os("RENEW_KEEP").is_some() {
-            // The reaper waits for the end of this process; the root stays for as long.
-            eprintln!("kept until this process ends: {}", self.root().display());
-            std::mem::forget(self.reaper.take());
-            return;
+            self.root.disable_cleanup(true);
+            eprintln!("kept: {} and all containers named {}-*", self.root().display(), self.id);
+            let _ = words.map(|mut words| words.write_all(b"keep"));
+        } else {
+            drop(words);
         }
-        if let Some(mut reaper) = self.reaper.take() {
-            drop(reaper.stdin.take());
-            let _ = reaper.wait();
-        }
+        let _ = reaper.wait();
     }
 }
 
