@@ -2,6 +2,7 @@
 //! configuration and a manifest, as bytes. It never talks to an engine or a registry.
 
 use std::fmt::Write;
+use std::rc::Rc;
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -18,12 +19,27 @@ const CONFIG_TYPE: &str = "application/vnd.oci.image.config.v1+json";
 /// The media type of the manifest.
 pub const MANIFEST_TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
 
+/// Bytes and their digest, which is dear to compute in a test build.
+#[derive(Clone)]
+pub struct Blob {
+    /// The content.
+    pub bytes: Rc<[u8]>,
+    /// `sha256:<hex>` of it.
+    pub digest: String,
+}
+
+impl From<Vec<u8>> for Blob {
+    fn from(bytes: Vec<u8>) -> Blob {
+        Blob { digest: digest(&bytes), bytes: bytes.into() }
+    }
+}
+
 /// An image, ready to be sent.
 pub struct Image {
     /// Layers and configuration.
-    pub blobs: Vec<Vec<u8>>,
+    pub blobs: Vec<Blob>,
     /// The manifest that names them.
-    pub manifest: Vec<u8>,
+    pub manifest: Blob,
 }
 
 /// `sha256:<hex>` of some bytes.
@@ -34,32 +50,37 @@ pub fn digest(bytes: &[u8]) -> String {
     })
 }
 
-/// Builds an image of which `version` is the only content that differs within a sandbox.
-pub fn build(sandbox: &str, version: &str) -> Image {
+/// The layer that all images of one sandbox begin with. None is shared between sandboxes: one may
+/// be deleted while another is pulled.
+pub fn base(sandbox: &str) -> Blob {
     let busybox = ["/bin/busybox", "/usr/bin/busybox"]
         .iter()
         .find_map(|path| std::fs::read(path).ok())
         .expect("a static busybox: run scripts/setup");
     let mut base = Tar::default();
     base.file("bin/busybox", 0o755, &busybox);
-    for applet in ["sh", "sleep", "cat", "true", "false", "wget"] {
+    for applet in ["sh", "sleep", "cat", "true", "false"] {
         base.link(&format!("bin/{applet}"), "busybox");
     }
-    // No layer is shared between sandboxes: one may be deleted while another is pulled.
     base.file("SANDBOX", 0o644, sandbox.as_bytes());
-    let mut top = Tar::default();
-    top.file("VERSION", 0o644, version.as_bytes());
-    assemble(sandbox, version, vec![base.finish(), top.finish()])
+    base.finish().into()
 }
 
-fn assemble(sandbox: &str, version: &str, layers: Vec<Vec<u8>>) -> Image {
+/// Builds an image of which `version` is the only content that differs within a sandbox.
+pub fn build(sandbox: &str, base: &Blob, version: &str) -> Image {
+    let mut top = Tar::default();
+    top.file("VERSION", 0o644, version.as_bytes());
+    assemble(sandbox, version, vec![base.clone(), top.finish().into()])
+}
+
+fn assemble(sandbox: &str, version: &str, layers: Vec<Blob>) -> Image {
     let architecture = match std::env::consts::ARCH {
         "x86_64" => "amd64",
         "aarch64" => "arm64",
         other => other,
     };
-    let digests: Vec<String> = layers.iter().map(|layer| digest(layer)).collect();
-    let config = json!({
+    let digests: Vec<&str> = layers.iter().map(|layer| layer.digest.as_str()).collect();
+    let config: Blob = json!({
         "architecture": architecture,
         "os": "linux",
         "created": "2026-01-01T00:00:00Z",
@@ -72,19 +93,23 @@ fn assemble(sandbox: &str, version: &str, layers: Vec<Vec<u8>>) -> Image {
         "history": digests.iter().map(|_| json!({ "created_by": "test" })).collect::<Vec<Value>>(),
     })
     .to_string()
-    .into_bytes();
-    let describe = |kind: &str, bytes: &[u8]| -> Value {
-        json!({ "mediaType": kind, "size": bytes.len(), "digest": digest(bytes) })
+    .into_bytes()
+    .into();
+    let describe = |kind: &str, blob: &Blob| -> Value {
+        json!({ "mediaType": kind, "size": blob.bytes.len(), "digest": blob.digest })
     };
-    let manifest = json!({
+    let manifest: Blob = json!({
         "schemaVersion": 2,
         "mediaType": MANIFEST_TYPE,
         "config": describe(CONFIG_TYPE, &config),
         "layers": layers.iter().map(|layer| describe(LAYER_TYPE, layer)).collect::<Vec<Value>>(),
-    });
+    })
+    .to_string()
+    .into_bytes()
+    .into();
     let mut blobs = layers;
     blobs.push(config);
-    Image { blobs, manifest: manifest.to_string().into_bytes() }
+    Image { blobs, manifest }
 }
 
 /// A tar archive in the ustar format, always the same bytes for the same content.

@@ -6,7 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use super::image::{Image, MANIFEST_TYPE, digest};
+use super::image::{Image, MANIFEST_TYPE};
 use super::wait_for;
 
 /// Runs the registry until this shell's input ends, which it does even if the test is killed.
@@ -76,19 +76,19 @@ impl Registry {
     pub fn push(&self, repository: &str, tag: &str, image: &Image) -> String {
         let base = format!("http://{}/v2/{repository}", self.address());
         for blob in &image.blobs {
-            let name = digest(blob);
+            let name = &blob.digest;
             if ureq::head(format!("{base}/blobs/{name}")).call().is_ok() {
                 continue;
             }
             let begun = ureq::post(format!("{base}/blobs/uploads/")).send_empty().expect("begin");
             let place = begun.headers().get("location").expect("a place").to_str().expect("text");
-            ureq::put(format!("{place}&digest={name}")).send(&blob[..]).expect("send a blob");
+            ureq::put(format!("{place}&digest={name}")).send(&blob.bytes[..]).expect("send a blob");
         }
         ureq::put(format!("{base}/manifests/{tag}"))
             .header("content-type", MANIFEST_TYPE)
-            .send(&image.manifest[..])
+            .send(&image.manifest.bytes[..])
             .expect("send the manifest");
-        digest(&image.manifest)
+        image.manifest.digest.clone()
     }
 }
 

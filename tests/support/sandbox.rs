@@ -14,7 +14,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::image::{self, LABEL};
+use super::image::{self, Blob, LABEL};
 use super::process::{Output, Running, run};
 use super::registry::Registry;
 use super::wrappers::{Started, Wrappers};
@@ -47,6 +47,7 @@ pub struct Sandbox {
     pub host: PathBuf,
     pub(super) wrappers: Wrappers,
     registry: RefCell<Registry>,
+    base: Blob,
     pushes: Cell<u32>,
     reaper: Option<Child>,
     root: TempDir,
@@ -72,6 +73,7 @@ impl Sandbox {
             host: root.path().join(&id),
             wrappers: Wrappers::install(root.path()),
             registry: RefCell::new(Registry::start(&root.path().join("registry"))),
+            base: image::base(&id),
             pushes: Cell::new(0),
             reaper: Some(reaper(&id, root.path())),
             root,
@@ -121,7 +123,11 @@ impl Sandbox {
     pub fn publish(&self, name_and_tag: &str) -> String {
         let (name, tag) = name_and_tag.split_once(':').expect("name:tag");
         self.pushes.set(self.pushes.get() + 1);
-        let image = image::build(&self.id, &format!("{name_and_tag} push {}", self.pushes.get()));
+        let image = image::build(
+            &self.id,
+            &self.base,
+            &format!("{name_and_tag} push {}", self.pushes.get()),
+        );
         let repository = format!("{}/{name}", self.id);
         let digest = self.registry.borrow().push(&repository, tag, &image);
         self.fill(&format!("IMAGES/{name}@{digest}"))
