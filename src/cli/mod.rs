@@ -7,7 +7,7 @@ mod render;
 mod signals;
 mod sync;
 mod table;
-mod validate;
+pub mod validate;
 
 use std::io::{self, Write};
 use std::path::PathBuf;

@@ -157,8 +157,8 @@ mod tests {
 
     #[test]
     fn tree_listings_are_read() {
-        let text = "100644 blob aa      12\ta b.yml\0120000 blob bb       3\tlink\0\
-                    160000 commit cc       -\tsub\0100755 blob dd 5\tdir/run\twith tab\0";
+        let text = "100644 blob aa      12\ta b.yml\x00120000 blob bb       3\tlink\0\
+                    160000 commit cc       -\tsub\x00100755 blob dd 5\tdir/run\twith tab\0";
         let list = parse_list(text.as_bytes());
         assert_eq!(list["a b.yml"].size, 12);
         assert_eq!(list["link"].kind, Kind::Link);

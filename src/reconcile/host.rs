@@ -14,7 +14,7 @@ use crate::docker::credentials::{Credentials, Keychain, RegistryAuth};
 use crate::docker::digest::Digest;
 use crate::docker::engine::{Engine, Info};
 use crate::docker::reference::{Named, Reference};
-use crate::docker::registry::RegistryClient;
+use crate::docker::registry::{CERTS_DIR, RegistryClient, RegistryConfig, SYSTEM_ROOTS};
 use crate::problem::Problem;
 use crate::sys::clock::Clock;
 use crate::sys::exec::{Cancel, Exec};
@@ -22,6 +22,9 @@ use crate::sys::fs::TempDir;
 
 /// Compose computes a hash in tens of milliseconds.
 const HASH_DEADLINE: Duration = Duration::from_secs(60);
+
+/// A registry that does not tell a digest within this time is unknown for this pass.
+const REGISTRY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Where docker is, as the configuration and the environment say.
 #[derive(Debug, Clone, Default)]
@@ -144,7 +147,13 @@ impl<'a> Host<'a> {
     fn registry(&self) -> &RegistryClient {
         self.registry.get_or_init(|| {
             let insecure = self.info().map(|info| info.insecure_registries.clone());
-            RegistryClient::new(Box::new(self.keychain()), insecure.unwrap_or_default())
+            let config = RegistryConfig {
+                insecure: insecure.unwrap_or_default(),
+                certs_dir: PathBuf::from(CERTS_DIR),
+                system_roots: PathBuf::from(SYSTEM_ROOTS),
+                timeout: REGISTRY_TIMEOUT,
+            };
+            RegistryClient::new(config, Arc::new(self.keychain()))
         })
     }
 
