@@ -2,17 +2,22 @@
 
 use std::collections::BTreeMap;
 
+use chrono::TimeDelta;
+
 use super::Host;
 use super::stack::Stacks;
 use crate::config::{ImageCheck, Service};
 use crate::decide::plan::{
     ContainerFact, ContainerState, Definition, Desired, ImageFact, Observed, Registry,
 };
-use crate::docker::engine::{Container, Image, State};
+use crate::docker::engine::{Container, Image, Inspected, State};
 use crate::docker::reference::Reference;
 use crate::problem::Problem;
 use crate::reconcile::policy;
 use crate::state::Record;
+
+/// How long after the end of a container the engine may tell that it was stopped.
+const STOP_EVENT_DELAY: TimeDelta = TimeDelta::seconds(5);
 
 /// What was seen, and the containers behind it.
 pub struct Sight {
@@ -66,11 +71,25 @@ fn state_of(host: &Host<'_>, container: &Container) -> Result<ContainerState, Pr
         State::Running | State::Restarting => ContainerState::Running,
         State::Paused => ContainerState::Paused,
         State::Exited => match host.engine()?.inspect(&container.id)? {
-            Some(inspected) => ContainerState::Exited(inspected.exit_code),
+            Some(inspected) => ended(host, &inspected)?,
             None => ContainerState::Absent,
         },
         _ => ContainerState::Absent,
     })
+}
+
+/// How a container ended. Exit 0 is the success of a one-shot, and also how a well-behaved server
+/// answers `docker stop`: only the engine's events tell the two apart.
+fn ended(host: &Host<'_>, inspected: &Inspected) -> Result<ContainerState, Problem> {
+    let code = inspected.exit_code;
+    let (0, Some(started), Some(finished)) = (code, inspected.started_at, inspected.finished_at)
+    else {
+        return Ok(ContainerState::Exited(code));
+    };
+    // The event follows the end by an instant; one in the future would be waited for.
+    let until = (finished + STOP_EVENT_DELAY).min(host.clock.now());
+    let stopped = host.engine()?.was_stopped(&inspected.id, started, until)?;
+    Ok(if stopped { ContainerState::Stopped(code) } else { ContainerState::Exited(code) })
 }
 
 /// Whether a container is the one that renew recorded, or carries a label that says the same

@@ -64,6 +64,8 @@ impl<'a> Run<'a> {
         service: &'a Service,
         lock: Option<&ServiceLock>,
     ) -> Result<Run<'a>, Problem> {
+        // Without an engine nothing below is of use: not even compose is asked.
+        pass.host.engine()?;
         let record = pass.state.record(service.name.as_str())?;
         let now = pass.host.clock.now();
         let stacks = Stacks::resolve(service, &pass.resolver, &pass.state, lock, now)?;

@@ -173,7 +173,7 @@ fn standing(service: &DesiredService, there: &[&ContainerFact]) -> Option<Verdic
     for container in there {
         match container.state {
             ContainerState::Exited(0) if service.lifetime == Lifetime::OneShot => {}
-            ContainerState::Exited(code) => {
+            ContainerState::Exited(code) | ContainerState::Stopped(code) => {
                 stopped.push(container.id.clone());
                 codes.push(code.to_string());
             }

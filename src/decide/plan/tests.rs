@@ -97,7 +97,7 @@ fn decide(change: impl FnOnce(&mut World)) -> String {
     actions.iter().map(words).collect::<Vec<_>>().join("; ")
 }
 
-use ContainerState::{Absent, Exited, Paused, Running};
+use ContainerState::{Absent, Exited, Paused, Running, Stopped};
 
 #[test]
 fn one_service_in_every_standing() {
@@ -204,9 +204,12 @@ fn first_sight_adopts_but_never_looks_away_from_image_and_absence() {
 #[test]
 fn a_one_shot_that_ended_well_is_left_alone() {
     let one_shot = |w: &mut World| w.service().lifetime = Lifetime::OneShot;
-    for (state, expected) in
-        [(Exited(0), "none completed"), (Exited(1), "start stopped"), (Running, "none settled")]
-    {
+    for (state, expected) in [
+        (Exited(0), "none completed"),
+        (Stopped(0), "start stopped"),
+        (Exited(1), "start stopped"),
+        (Running, "none settled"),
+    ] {
         assert_eq!(
             decide(|w| {
                 one_shot(w);

@@ -132,8 +132,10 @@ pub enum ContainerState {
     Running,
     /// Frozen by `docker pause`.
     Paused,
-    /// Ended with this exit code.
+    /// Ended by itself with this exit code.
     Exited(i64),
+    /// Ended with this exit code after somebody stopped it.
+    Stopped(i64),
     /// Made but never started, half removed, or dead: as good as not there.
     Absent,
 }

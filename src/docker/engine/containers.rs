@@ -3,8 +3,10 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+
 use super::types::{Container, ContainerId, Inspected};
-use super::{Engine, EngineError, wire};
+use super::{Engine, EngineError, refusal, wire};
 use crate::sys::http::{Method, escape};
 
 /// Set on every container of a compose project.
@@ -107,6 +109,32 @@ impl Engine {
         self.post(id, &format!("kill?signal={}", escape(signal)), Duration::ZERO)
     }
 
+    /// Whether somebody stopped a container between two instants, as far as the engine remembers:
+    /// it keeps its last 256 events (moby `daemon/events`), so `false` proves nothing.
+    ///
+    /// # Errors
+    /// See [`EngineError`].
+    pub fn was_stopped(
+        &self,
+        id: &ContainerId,
+        since: DateTime<Utc>,
+        until: DateTime<Utc>,
+    ) -> Result<bool, EngineError> {
+        let filters = serde_json::json!({"container": [id.as_str()], "event": ["stop"]});
+        let path = format!(
+            "/events?since={}&until={}&filters={}",
+            instant(since),
+            instant(until.max(since)),
+            escape(&filters.to_string())
+        );
+        let answer = self.send(&self.request(Method::Get, &path, self.limits.read))?;
+        match answer.head.status {
+            // One JSON object for each event, and none is an empty body.
+            200 => Ok(!answer.body.trim_ascii().is_empty()),
+            _ => Err(refusal(&path, &answer)),
+        }
+    }
+
     fn post(&self, id: &ContainerId, what: &str, extra: Duration) -> Result<(), EngineError> {
         let path = format!("/containers/{}/{what}", escape(id.as_str()));
         self.change(Method::Post, &path, extra)
@@ -116,6 +144,11 @@ impl Engine {
         let path = format!("/containers/{}?{query}", escape(id.as_str()));
         self.change(Method::Delete, &path, Duration::ZERO)
     }
+}
+
+/// Seconds and nanoseconds since 1970, as the engine wants them.
+fn instant(at: DateTime<Utc>) -> String {
+    format!("{}.{:09}", at.timestamp(), at.timestamp_subsec_nanos())
 }
 
 fn is_of_a_service(listed: &wire::Listed) -> bool {
