@@ -42,19 +42,24 @@ fn the_check_agrees_with_chrono() {
         ("", "good 0 0"),
         ("EST5EDT,M3.2.0,M11.1.0", "good -300 -240"),
         ("<+0330>-3:30", "good 210 210"),
-        ("Nowhere/Town", "bad 0 0"),
-        ("Bogus", "bad 0 0"),
-        ("EST5EDT,M3.2.0", "bad 0 0"),
-        ("EST5EDT,M13.2.0,M11.1.0", "bad 0 0"),
-        (":EST5", "bad 0 0"),
+        ("Nowhere/Town", "bad"),
+        ("Bogus", "bad"),
+        ("EST5EDT,M3.2.0", "bad"),
+        ("EST5EDT,M13.2.0,M11.1.0", "bad"),
+        (":EST5", "bad"),
     ];
     for (value, expected) in table {
-        assert_eq!(ask_with(value), expected, "TZ={value}");
+        // What chrono falls back to is UTC or this machine's own zone, so only the verdict counts.
+        let said = ask_with(value);
+        assert!(
+            said == expected || (expected == "bad" && said.starts_with("bad ")),
+            "TZ={value}: {said}"
+        );
     }
     if std::path::Path::new("/usr/share/zoneinfo/Europe/Rome").exists() {
         assert_eq!(ask_with("Europe/Rome"), "good 60 120");
         assert_eq!(ask_with(":Europe/Rome"), "good 60 120");
         assert_eq!(ask_with("/usr/share/zoneinfo/Europe/Rome"), "good 60 120");
-        assert_eq!(ask_with("Europe/Rom"), "bad 0 0");
+        assert!(ask_with("Europe/Rom").starts_with("bad "));
     }
 }
