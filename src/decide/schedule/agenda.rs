@@ -2,6 +2,7 @@
 //! when it last fired, so a wake-up costs as much as there is due and not as much as there is.
 //! Never computes a time itself, and never looks at a clock.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
@@ -10,34 +11,48 @@ use chrono::{DateTime, Utc};
 #[derive(Debug, Clone)]
 pub struct Agenda<Id> {
     times: BTreeMap<Id, DateTime<Utc>>,
-    queue: BTreeSet<(DateTime<Utc>, Id)>,
+    /// Who fires at a time. Most services share few times, so the times are few; never empty.
+    queue: BTreeMap<DateTime<Utc>, BTreeSet<Id>>,
 }
 
 impl<Id> Default for Agenda<Id> {
     fn default() -> Self {
-        Agenda { times: BTreeMap::new(), queue: BTreeSet::new() }
+        Agenda { times: BTreeMap::new(), queue: BTreeMap::new() }
     }
 }
 
 impl<Id: Ord + Clone> Agenda<Id> {
     /// Sets the next time of `id`, in place of the one it had.
     pub fn insert(&mut self, id: Id, next: DateTime<Utc>) {
-        self.remove(&id);
-        self.queue.insert((next, id.clone()));
-        self.times.insert(id, next);
+        match self.times.insert(id.clone(), next) {
+            Some(before) if before == next => return,
+            Some(before) => self.leave(before, &id),
+            None => {}
+        }
+        self.queue.entry(next).or_default().insert(id);
     }
 
     /// Forgets `id`; its next time if it had one.
     pub fn remove(&mut self, id: &Id) -> Option<DateTime<Utc>> {
-        let (id, next) = self.times.remove_entry(id)?;
-        self.queue.remove(&(next, id));
+        let next = self.times.remove(id)?;
+        self.leave(next, id);
         Some(next)
+    }
+
+    fn leave(&mut self, time: DateTime<Utc>, id: &Id) {
+        if let Entry::Occupied(mut group) = self.queue.entry(time) {
+            group.get_mut().remove(id);
+            if group.get().is_empty() {
+                group.remove();
+            }
+        }
     }
 
     /// The earliest time and whose it is.
     #[must_use]
     pub fn next(&self) -> Option<(DateTime<Utc>, &Id)> {
-        self.queue.first().map(|(next, id)| (*next, id))
+        let (next, ids) = self.queue.first_key_value()?;
+        ids.first().map(|id| (*next, id))
     }
 
     /// The next time of one id.
@@ -62,10 +77,11 @@ impl<Id: Ord + Clone> Agenda<Id> {
     /// times have passed: what was missed during suspend or a clock step becomes one run.
     pub fn pop_due(&mut self, now: DateTime<Utc>) -> Vec<Id> {
         let mut due = Vec::new();
-        while self.queue.first().is_some_and(|(next, _)| *next <= now) {
-            let Some((_, id)) = self.queue.pop_first() else { break };
-            self.times.remove(&id);
-            due.push(id);
+        while let Some(group) = self.queue.first_entry().filter(|group| *group.key() <= now) {
+            due.extend(group.remove());
+        }
+        for id in &due {
+            self.times.remove(id);
         }
         due
     }
@@ -73,10 +89,12 @@ impl<Id: Ord + Clone> Agenda<Id> {
     /// Computes every next time again: after the wall clock was set, or a zone changed. `next`
     /// answers for one id; who has no next time leaves the agenda.
     pub fn reschedule(&mut self, mut next: impl FnMut(&Id) -> Option<DateTime<Utc>>) {
-        let ids: Vec<Id> = std::mem::take(&mut self.times).into_keys().collect();
-        let timed = ids.into_iter().filter_map(|id| next(&id).map(|time| (id, time)));
-        self.times = timed.collect();
-        self.queue = self.times.iter().map(|(id, time)| (*time, id.clone())).collect();
+        self.queue.clear();
+        for id in std::mem::take(&mut self.times).into_keys() {
+            if let Some(time) = next(&id) {
+                self.insert(id, time);
+            }
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! numbering, and never about times or zones, where its rules are not Vixie's.
 
 use std::str::FromStr;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, TimeDelta, Utc};
 
@@ -20,8 +21,68 @@ const YEARS_MAX: i32 = 41;
 #[derive(Debug, Clone)]
 pub(super) enum Days {
     Every,
-    /// One schedule, or two when a date or a weekday is enough.
-    Listed(Vec<cron::Schedule>),
+    Listed(Listed),
+}
+
+/// One schedule of the crate, or two when a date or a weekday is enough.
+#[derive(Debug)]
+pub(super) struct Listed {
+    schedules: Vec<cron::Schedule>,
+    last: LastAnswer,
+}
+
+impl Clone for Listed {
+    fn clone(&self) -> Self {
+        Listed { schedules: self.schedules.clone(), last: LastAnswer::default() }
+    }
+}
+
+impl Listed {
+    fn next_from(&self, from: NaiveDate) -> Option<NaiveDate> {
+        if let Some(day) = self.last.recall(from) {
+            return Some(day);
+        }
+        let found = self.schedules.iter().filter_map(|schedule| next_from(schedule, from)).min()?;
+        self.last.keep(from, found);
+        Some(found)
+    }
+}
+
+/// The last question and its answer, in one word so that threads cannot tear it: the first listed
+/// day from Monday on, if that is Friday, is Friday from Tuesday on too. The crate takes a good
+/// half microsecond a question, and a daemon asks about the same few days over and over.
+#[derive(Debug)]
+struct LastAnswer(AtomicU64);
+
+impl Default for LastAnswer {
+    /// An answer before its question: no day lies between.
+    fn default() -> Self {
+        LastAnswer(AtomicU64::new(pack(1, 0)))
+    }
+}
+
+impl LastAnswer {
+    fn recall(&self, from: NaiveDate) -> Option<NaiveDate> {
+        let [asked, answer] = unpack(self.0.load(Ordering::Relaxed));
+        match (asked..=answer).contains(&from.num_days_from_ce()) {
+            true => NaiveDate::from_num_days_from_ce_opt(answer),
+            false => None,
+        }
+    }
+
+    fn keep(&self, from: NaiveDate, found: NaiveDate) {
+        let word = pack(from.num_days_from_ce(), found.num_days_from_ce());
+        self.0.store(word, Ordering::Relaxed);
+    }
+}
+
+fn pack(asked: i32, answer: i32) -> u64 {
+    (u64::from(asked.cast_unsigned()) << 32) | u64::from(answer.cast_unsigned())
+}
+
+fn unpack(word: u64) -> [i32; 2] {
+    let half = |bits: u64| u32::try_from(bits & 0xFFFF_FFFF).unwrap_or_default().cast_signed();
+    [half(word >> 32), half(word)]
 }
 
 impl Days {
@@ -54,16 +115,14 @@ impl Days {
             return Err(ScheduleError::new(at, "no month it names has such a day: it never runs")
                 .hint("April, June, September and November have 30 days, February 28 or 29"));
         }
-        Ok(Days::Listed(listed))
+        Ok(Days::Listed(Listed { schedules: listed, last: LastAnswer::default() }))
     }
 
     /// The first matching day, `from` included.
     pub(super) fn next_from(&self, from: NaiveDate) -> Option<NaiveDate> {
         match self {
             Days::Every => Some(from),
-            Days::Listed(listed) => {
-                listed.iter().filter_map(|schedule| next_from(schedule, from)).min()
-            }
+            Days::Listed(listed) => listed.next_from(from),
         }
     }
 }

@@ -20,9 +20,11 @@ use std::fmt;
 
 use chrono::{DateTime, TimeZone, Utc};
 
-pub use error::ScheduleError;
 use every::Every;
 use vixie::Cron;
+
+pub use error::ScheduleError;
+pub use wall::Moment;
 
 /// A parsed schedule. Two schedules are equal when their texts are.
 #[derive(Debug, Clone)]
@@ -78,8 +80,21 @@ impl Schedule {
         anchor: DateTime<Utc>,
     ) -> Option<DateTime<Utc>> {
         match &self.kind {
-            Kind::Cron(cron) => wall::next_after(cron, after, zone),
+            Kind::Cron(cron) => Moment::new(after, zone).next_of(cron),
             Kind::Every(every) => every.next_after(after, anchor),
+        }
+    }
+
+    /// The same as [`Schedule::next_after`], for many schedules at one moment: the zone is asked
+    /// once for all of them.
+    pub fn next_at<Z: TimeZone>(
+        &self,
+        moment: &Moment<'_, Z>,
+        anchor: DateTime<Utc>,
+    ) -> Option<DateTime<Utc>> {
+        match &self.kind {
+            Kind::Cron(cron) => moment.next_of(cron),
+            Kind::Every(every) => every.next_after(moment.after(), anchor),
         }
     }
 

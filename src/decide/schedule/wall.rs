@@ -21,26 +21,57 @@ const TICK: TimeDelta = TimeDelta::nanoseconds(1);
 /// running; one a year is the worst there is.
 const GAPS_MAX: usize = 64;
 
-/// The first time `cron` fires strictly after `after` on the clocks of `zone`.
-pub(super) fn next_after<Z: TimeZone>(
-    cron: &Cron,
+/// An instant in a zone, looked at once for all the schedules that are asked about it.
+#[derive(Debug, Clone)]
+pub struct Moment<'z, Z> {
     after: DateTime<Utc>,
-    zone: &Z,
-) -> Option<DateTime<Utc>> {
-    let clock = Clock { zone };
-    let (yesterday, tomorrow) = (after.checked_sub_signed(DAY)?, after.checked_add_signed(DAY)?);
-    let offset = clock.offset(yesterday);
-    if offset == clock.offset(tomorrow) {
-        // Calm: no change of the clock near, which is so on all but a few days of the year.
-        let next = cron.next_wall(wall_at(after, offset)?)?;
-        let instant = instant_at(next, offset)?;
-        if instant <= tomorrow {
-            return Some(instant);
+    zone: &'z Z,
+    calm: Option<Calm>,
+}
+
+/// No change of the clock within a day on either side, which is so on all but a few days of a year.
+#[derive(Debug, Clone, Copy)]
+struct Calm {
+    /// Seconds east of UTC.
+    offset: i32,
+    wall: NaiveDateTime,
+    until: DateTime<Utc>,
+}
+
+impl<'z, Z: TimeZone> Moment<'z, Z> {
+    /// Asks `zone` what its clocks do around `after`.
+    pub fn new(after: DateTime<Utc>, zone: &'z Z) -> Self {
+        Moment { after, zone, calm: calm(after, &Clock { zone }) }
+    }
+
+    /// The instant itself.
+    #[must_use]
+    pub fn after(&self) -> DateTime<Utc> {
+        self.after
+    }
+
+    /// The first time `cron` fires strictly after this moment on the clocks of its zone.
+    pub(super) fn next_of(&self, cron: &Cron) -> Option<DateTime<Utc>> {
+        if let Some(calm) = self.calm {
+            let instant = instant_at(cron.next_wall(calm.wall)?, calm.offset)?;
+            if instant <= calm.until {
+                return Some(instant);
+            }
+        }
+        let clock = Clock { zone: self.zone };
+        match cron.pace() {
+            Pace::FixedTime => next_fixed(cron, self.after, &clock),
+            Pace::FollowsClock => next_following(cron, self.after, &clock),
         }
     }
-    match cron.pace() {
-        Pace::FixedTime => next_fixed(cron, after, &clock),
-        Pace::FollowsClock => next_following(cron, after, &clock),
+}
+
+fn calm<Z: TimeZone>(after: DateTime<Utc>, clock: &Clock<'_, Z>) -> Option<Calm> {
+    let until = after.checked_add_signed(DAY)?;
+    let offset = clock.offset(after.checked_sub_signed(DAY)?);
+    match offset == clock.offset(until) {
+        true => Some(Calm { offset, wall: wall_at(after, offset)?, until }),
+        false => None,
     }
 }
 
