@@ -53,7 +53,9 @@ fn a_snapshot_sees_every_kind_of_change() {
     assert_eq!(start.difference(&sandbox.snapshot()), "");
     fs::create_dir(sandbox.state()).expect("a folder");
     fs::write(sandbox.state().join("state.json"), "{}").expect("a file");
-    assert!(start.difference(&sandbox.snapshot()).starts_with("+ state/state.json"));
+    let difference = start.difference(&sandbox.snapshot());
+    assert!(difference.contains("+ state/: "), "{difference}");
+    assert!(difference.contains("+ state/state.json: "), "{difference}");
     let start = sandbox.snapshot();
     sandbox.git(&sandbox.host, &["fetch", "-q"]);
     assert!(start.difference(&sandbox.snapshot()).contains("tree/.git/"));

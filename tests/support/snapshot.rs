@@ -65,16 +65,16 @@ impl Sandbox {
     }
 }
 
-/// Every file, folder and link below `dir`, with mode and a hash of its content.
+/// `dir` and every file, folder and link below it, with mode and a hash of its content.
 fn files(dir: &Path, name: &str, found: &mut BTreeMap<String, String>) {
-    let Ok(entries) = fs::read_dir(dir) else { return };
+    let (Ok(entries), Ok(about)) = (fs::read_dir(dir), fs::metadata(dir)) else { return };
+    found.insert(format!("{name}/"), format!("{:o}", about.permissions().mode()));
     for entry in entries.flatten() {
         let path = entry.path();
         let name = format!("{name}/{}", entry.file_name().to_string_lossy());
         let Ok(about) = fs::symlink_metadata(&path) else { continue };
         let mode = about.permissions().mode();
         if about.is_dir() {
-            found.insert(format!("{name}/"), format!("{mode:o}"));
             files(&path, &name, found);
         } else if about.is_symlink() {
             let target = fs::read_link(&path).unwrap_or_default();
