@@ -11,8 +11,8 @@ use sha2::{Digest, Sha256};
 /// sandbox.
 pub const LABEL: &str = "renew-test-sandbox";
 
-/// Runs until it is told to stop, and then stops at once.
-const MAIN: &str = "trap 'exit 0' TERM; sleep 100000 & wait";
+/// Runs until it is told to stop, and then stops at once. Before it says so it does not hear.
+const MAIN: &str = "trap 'exit 0' TERM; echo ready; sleep 100000 & wait";
 
 const LAYER_TYPE: &str = "application/vnd.oci.image.layer.v1.tar";
 const CONFIG_TYPE: &str = "application/vnd.oci.image.config.v1+json";
