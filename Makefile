@@ -1,6 +1,6 @@
 # Names only; what they do is in scripts/ and cargo.
 # Add --locked or the like with CARGO_FLAGS; PREFIX and DESTDIR are for `make install`.
-.PHONY: build test unit clippy lint demo release setup install
+.PHONY: build test unit clippy lint demo bench release setup install
 PREFIX ?= /usr/local
 
 build:
@@ -23,6 +23,10 @@ lint: clippy
 # KEEP=1 leaves the stage for you to play on.
 demo: setup
 	scripts/demo
+
+# The table of costs: ratios of one run.
+bench: setup
+	cargo bench $(CARGO_FLAGS)
 
 # A static binary that runs on any Linux of this architecture.
 release:

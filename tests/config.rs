@@ -607,9 +607,8 @@ fn a_thousand_services_are_resolved_quickly() {
     let text = format!("{{\"services\": [{}]}}", services.join(","));
     #[expect(clippy::disallowed_methods, reason = "a test may look at the clock")]
     let start = Instant::now();
-    let now = chrono::DateTime::UNIX_EPOCH;
-    let fires = renew::cli::validate::resolve_text(text.as_bytes(), Path::new(FILE), now);
-    assert_eq!(fires, Ok(5_000));
+    let loaded = config::parse(text.as_bytes(), Path::new(FILE)).expect("a good configuration");
+    assert_eq!(loaded.config.services.len(), 1_000);
     let took = start.elapsed();
     assert!(took < Duration::from_secs(3), "an unoptimised build took {took:?}");
 }

@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::cli::table::{Table, wrap};
 use crate::config::value::Problem;
 use crate::config::{self, Diagnostic, LoadError, Service, disk};
-use crate::sys::env;
+use crate::sys::{env, zone};
 
 /// How many fire times are shown.
 const FIRES: usize = 5;
@@ -80,7 +80,11 @@ pub fn run(
             None => return not_found(options, out, err),
         },
     };
-    let report = report(&path, now, &Local, &[env::hostname()]);
+    let mut report = report(&path, now, &Local, &[env::hostname()]);
+    if let Err(bad) = zone::check() {
+        // The times below it would be those of UTC without a word.
+        report.errors.push(Diagnostic::of_file(&path, Problem::from(bad.to_string())));
+    }
     if options.json {
         write_json(&report, out)?;
     } else {
@@ -149,7 +153,7 @@ fn not_found(
     err: &mut dyn io::Write,
 ) -> io::Result<u8> {
     let message = "no renew.json here, further up, or in /etc/renew";
-    let hint = "name one with --config, or write one with `renew init`";
+    let hint = "name one with --config, or copy renew.example.json";
     if options.json {
         let error = Diagnostic::of_file(Path::new("renew.json"), Problem::new(message, hint));
         let report = Report { services: Vec::new(), warnings: Vec::new(), errors: vec![error] };

@@ -132,7 +132,8 @@ fn image_drift(
     match (&image.local_id, &image.registry) {
         (None, _) if service.build => None,
         (None, _) => {
-            let detail = format!("{} is not on this host yet", service.image);
+            let detail =
+                format!("another image than {} runs, which is not here yet", service.image);
             Some(Verdict::new(Step::Recreate, Reason::Image, detail).pulling(true))
         }
         (Some(_), Registry::Newer) => {
