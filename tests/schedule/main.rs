@@ -4,6 +4,7 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test says no by panicking")]
 
+mod budget;
 mod clock_changes;
 mod every;
 mod host_zone;

@@ -18,12 +18,14 @@ pub enum Star {
     Bare,
 }
 
+#[derive(Clone)]
 pub struct Field {
     pub text: String,
     pub numbers: BTreeSet<i64>,
 }
 
 /// The five fields in order.
+#[derive(Clone)]
 pub struct Expression {
     pub fields: [Field; 5],
 }
