@@ -2,20 +2,25 @@
 
 use std::fs;
 use std::os::unix::fs::chown;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{Commit, Git};
 use crate::problem::Problem;
+use crate::sys::exec::{Done, Exit};
 use crate::sys::fs::TempDir;
 
-/// Whether looking at the remote may change the repository.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reach {
-    /// Fetch into the remote-tracking branch.
-    Fetch,
-    /// Leave the repository byte for byte as it is: new objects go to a temporary place.
-    Trackless,
-}
+/// What every fetch leaves alone: `FETCH_HEAD`, tags, other branches, submodules.
+const FETCH: [&str; 6] = [
+    "fetch",
+    "--quiet",
+    "--no-write-fetch-head",
+    "--no-tags",
+    "--no-prune",
+    "--no-recurse-submodules",
+];
+
+/// `git ls-remote --exit-code` says this when nothing matches.
+const NO_SUCH_REF: Exit = Exit::Code(2);
 
 /// What the remote branch is, and a git that can read it.
 pub struct Fetched<'a> {
@@ -23,7 +28,7 @@ pub struct Fetched<'a> {
     pub git: Git<'a>,
     /// The commit of the remote branch.
     pub target: Commit,
-    /// Holds the objects that a trackless look brought; gone when dropped.
+    /// Holds the objects that a look brought; gone when dropped.
     _objects: Option<TempDir>,
 }
 
@@ -35,36 +40,31 @@ impl<'a> Git<'a> {
     /// When the remote cannot be reached, refuses, or has no such branch.
     pub fn fetch(&self, remote: &str, branch: &str) -> Result<(), Problem> {
         let refspec = format!("+refs/heads/{branch}:refs/remotes/{remote}/{branch}");
-        let args = [
-            "fetch",
-            "--quiet",
-            "--no-write-fetch-head",
-            "--no-tags",
-            "--no-recurse-submodules",
-            "--",
-            remote,
-            &refspec,
-        ];
-        let done = self.run(&args)?;
+        let done = self.run_fetch(remote, &[], &["--", remote, &refspec])?;
         if done.ok() { Ok(()) } else { Err(self.unreachable(remote, branch, &done)) }
     }
 
-    /// Learns what the remote branch is without changing the repository.
+    /// Learns what the remote branch is. Leaves the repository byte for byte as it is: objects it
+    /// lacks go to a temporary place.
     ///
     /// # Errors
     /// As [`Git::fetch`].
     pub fn look(&self, remote: &str, branch: &str) -> Result<Fetched<'a>, Problem> {
         let full = format!("refs/heads/{branch}");
         let done = self.run(&["ls-remote", "--exit-code", "--", remote, &full])?;
-        if !done.ok() {
-            return Err(self.unreachable(remote, branch, &done));
-        }
         let text = done.text();
-        let id = text.split_whitespace().next().unwrap_or_default().to_owned();
-        if let Some(target) = self.commit(&id)? {
+        // A pattern also matches the end of longer names.
+        let id = text.lines().filter_map(|line| line.split_once('\t')).find(|(_, r)| *r == full);
+        let Some((id, _)) = id else {
+            return match done.exit {
+                Exit::Code(0) | NO_SUCH_REF => Err(no_such_branch(remote, branch)),
+                Exit::Code(_) | Exit::Signal(_) => Err(self.unreachable(remote, branch, &done)),
+            };
+        };
+        if let Some(target) = self.commit(id)? {
             return Ok(Fetched { git: self.clone(), target, _objects: None });
         }
-        self.fetch_aside(remote, branch, &full, &id)
+        self.fetch_aside(remote, branch, &full, id)
     }
 
     fn fetch_aside(
@@ -75,7 +75,11 @@ impl<'a> Git<'a> {
         id: &str,
     ) -> Result<Fetched<'a>, Problem> {
         let aside = TempDir::create_in(&std::env::temp_dir()).map_err(|cause| {
-            Problem::setup("temp_dir", format!("cannot make a temporary folder: {cause}"), "")
+            Problem::setup(
+                "temp_dir",
+                format!("cannot make a temporary folder: {cause}"),
+                format!("make {} writable", std::env::temp_dir().display()),
+            )
         })?;
         if let Some(identity) = &self.identity {
             // The fetch runs as the owner of the tree, who must be able to write here.
@@ -83,10 +87,10 @@ impl<'a> Git<'a> {
         }
         let mut git = self.clone();
         git.env.push(("GIT_OBJECT_DIRECTORY".into(), aside.path().to_path_buf()));
-        git.env.push(("GIT_ALTERNATE_OBJECT_DIRECTORIES".into(), self.objects_dir()));
-        let args =
-            ["fetch", "--quiet", "--no-write-fetch-head", "--refmap=", "--no-tags", "--", remote];
-        let done = git.run(&[&args[..], &[full]].concat())?;
+        git.env.push(("GIT_ALTERNATE_OBJECT_DIRECTORIES".into(), quoted(&self.objects_dir())));
+        // One pack: to unpack would freshen the times of objects that the repository has already.
+        let pack = ["-c", "fetch.unpackLimit=1"];
+        let done = git.run_fetch(remote, &pack, &["--refmap=", "--", remote, full])?;
         if !done.ok() {
             return Err(self.unreachable(remote, branch, &done));
         }
@@ -100,18 +104,26 @@ impl<'a> Git<'a> {
         Ok(Fetched { git, target, _objects: Some(aside) })
     }
 
+    /// Since 2.48 a fetch also writes `refs/remotes/<remote>/HEAD`, unless told not to.
+    fn run_fetch(&self, remote: &str, how: &[&str], args: &[&str]) -> Result<Done, Problem> {
+        let setting = format!("remote.{remote}.followRemoteHEAD=never");
+        self.run(&[how, &["-c", &setting], &FETCH[..], args].concat())
+    }
+
     /// The commit with this id, if the repository has it.
     ///
     /// # Errors
     /// When git cannot be run.
     pub fn commit(&self, id: &str) -> Result<Option<Commit>, Problem> {
         let [commit, tree] = [format!("{id}^{{commit}}"), format!("{id}^{{tree}}")];
-        let done = self.run(&["rev-parse", "--quiet", "--verify", &commit])?;
-        if !done.ok() {
-            return Ok(None);
+        let done = self.run(&["rev-parse", &commit, &tree])?;
+        let text = done.text();
+        match text.lines().collect::<Vec<_>>()[..] {
+            [id, tree] if done.ok() => {
+                Ok(Some(Commit { id: id.to_owned(), tree: tree.to_owned() }))
+            }
+            _ => Ok(None),
         }
-        let tree = self.check(&["rev-parse", "--verify", &tree])?;
-        Ok(Some(Commit { id: id.to_owned(), tree: tree.text().trim().to_owned() }))
     }
 
     /// The object store, which a linked working tree shares with its main one.
@@ -121,26 +133,23 @@ impl<'a> Git<'a> {
         common.join("objects")
     }
 
-    fn unreachable(&self, remote: &str, branch: &str, done: &crate::sys::exec::Done) -> Problem {
+    fn unreachable(&self, remote: &str, branch: &str, done: &Done) -> Problem {
         let complaint = super::redact(&done.complaint());
-        let no_branch = complaint.contains("couldn't find remote ref")
-            || (complaint.is_empty() && done.exit == crate::sys::exec::Exit::Code(2));
-        if no_branch {
-            return Problem::setup(
-                "no_such_branch",
-                format!("remote {remote} has no branch {branch}"),
-                "correct repo.branch, or push that branch",
-            );
+        if complaint.contains("couldn't find remote ref") {
+            return no_such_branch(remote, branch);
+        }
+        if let Some(problem) = self.known_trouble("fetch", &complaint) {
+            return problem;
         }
         let denied = ["Authentication failed", "could not read Username", "Permission denied"];
         if denied.iter().any(|words| complaint.contains(words)) {
+            let top = self.top.display();
             return Problem::setup(
                 "git_auth",
                 format!("remote {remote} refused us: {complaint}"),
                 format!(
-                    "make `git -C {} fetch {remote}` work without a question as the owner of the \
-                     tree",
-                    self.top.display()
+                    "make `git -C {top} fetch {remote}` work without a question as the owner of \
+                     the tree"
                 ),
             );
         }
@@ -149,5 +158,22 @@ impl<'a> Git<'a> {
             format!("cannot fetch {branch} from {remote}: {complaint}"),
             "check the network and the remote; the last fetched target stays in force",
         )
+    }
+}
+
+fn no_such_branch(remote: &str, branch: &str) -> Problem {
+    Problem::setup(
+        "no_such_branch",
+        format!("remote {remote} has no branch {branch}"),
+        "correct repo.branch, or push that branch",
+    )
+}
+
+/// A path as `GIT_ALTERNATE_OBJECT_DIRECTORIES` takes it when it has a colon in it (git(1)).
+fn quoted(path: &Path) -> PathBuf {
+    let text = path.to_string_lossy();
+    match text.contains([':', '"', '\\']) {
+        true => PathBuf::from(format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))),
+        false => path.to_path_buf(),
     }
 }

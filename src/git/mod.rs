@@ -1,15 +1,21 @@
 //! The working tree and its remote, driven through the git command. Runs as the owner of the tree,
 //! never asks a question, and never runs `git clean`.
 
+mod command;
+mod differences;
+mod disk;
 mod fetch;
 mod follow;
 mod objects;
+mod saved;
+mod way;
 
-pub use fetch::{Fetched, Reach};
-pub use follow::{Move, Moves};
-pub use objects::{Entry, Kind};
+pub use command::redact;
+pub use differences::Move;
+pub use fetch::Fetched;
+pub use follow::Moves;
+pub use objects::{Blob, Entry, Kind};
 
-use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
@@ -17,23 +23,7 @@ use std::time::Duration;
 
 use crate::problem::Problem;
 use crate::sys;
-use crate::sys::exec::{Done, Exec, ExecError, Exit, Identity, Job};
-
-/// What every git process of ours is told: no hooks, no background work, no helpers that a tree
-/// could bring along, and an end to connections that carry nothing (git-config(1)).
-const SETTINGS: &[&str] = &[
-    "core.hooksPath=/dev/null",
-    "core.fsmonitor=false",
-    "core.askPass=",
-    "core.quotePath=false",
-    "gc.auto=0",
-    "maintenance.auto=false",
-    "submodule.recurse=false",
-    "protocol.ext.allow=never",
-    "http.lowSpeedLimit=1000",
-    "http.lowSpeedTime=20",
-    "advice.detachedHead=false",
-];
+use crate::sys::exec::{Exec, Identity};
 
 /// A git working tree.
 #[derive(Clone)]
@@ -118,19 +108,24 @@ impl<'a> Git<'a> {
     /// Where the tree stands, in one git process.
     ///
     /// # Errors
-    /// When nothing is committed yet, or git fails.
+    /// When nothing is checked out yet, or git fails.
     pub fn standing(&self, remote: &str, branch: &str) -> Result<Standing, Problem> {
         let upstream = format!("refs/remotes/{remote}/{branch}");
         let tree = format!("{upstream}^{{tree}}");
         let with_upstream =
             ["rev-parse", "HEAD", "HEAD^{tree}", &upstream, &tree, "--symbolic-full-name", "HEAD"];
-        let done = self.run(&with_upstream)?;
-        let text = if done.ok() {
-            done.text()
-        } else {
-            self.check(&["rev-parse", "HEAD", "HEAD^{tree}", "--symbolic-full-name", "HEAD"])?
-                .text()
-        };
+        let mut done = self.run(&with_upstream)?;
+        if !done.ok() {
+            let args = ["rev-parse", "HEAD", "HEAD^{tree}", "--symbolic-full-name", "HEAD"];
+            done = self.run(&args)?;
+            if done.complaint().contains("unknown revision") {
+                return Err(self.nothing_committed(remote, branch));
+            }
+            if !done.ok() {
+                return Err(self.failed(&args, &done));
+            }
+        }
+        let text = done.text();
         let lines: Vec<&str> = text.lines().collect();
         let commit = |id: &str, tree: &str| Commit { id: id.to_owned(), tree: tree.to_owned() };
         match lines[..] {
@@ -150,117 +145,14 @@ impl<'a> Git<'a> {
         }
     }
 
-    /// Runs git; a non-zero exit is a result.
-    fn run<S: AsRef<OsStr>>(&self, args: &[S]) -> Result<Done, Problem> {
-        self.run_fed(args, None)
-    }
-
-    /// Runs git with something to read.
-    fn run_fed<S: AsRef<OsStr>>(
-        &self,
-        args: &[S],
-        stdin: Option<Vec<u8>>,
-    ) -> Result<Done, Problem> {
-        let mut job = Job::new("git", self.deadline)
-            .env("PATH", sys::env::search_path())
-            .env("HOME", &self.home)
-            .env("LANG", "C.UTF-8")
-            .env("GIT_TERMINAL_PROMPT", "0")
-            .env("SSH_ASKPASS_REQUIRE", "never")
-            .env("GIT_OPTIONAL_LOCKS", "0")
-            .env("GIT_LITERAL_PATHSPECS", "1")
-            .env("GIT_LFS_SKIP_SMUDGE", "1");
-        for (name, value) in &self.env {
-            job = job.env(name, value);
-        }
-        job = job.arg("-C").arg(&self.top);
-        for setting in SETTINGS {
-            job = job.arg("-c").arg(setting);
-        }
-        job = job.args(args);
-        job.stdin = stdin;
-        job.identity.clone_from(&self.identity);
-        self.exec.run(&job).map_err(|error| trouble(&error, args))
-    }
-
-    /// Runs git and takes a non-zero exit for a failure.
-    fn check<S: AsRef<OsStr>>(&self, args: &[S]) -> Result<Done, Problem> {
-        self.check_fed(args, None)
-    }
-
-    fn check_fed<S: AsRef<OsStr>>(
-        &self,
-        args: &[S],
-        stdin: Option<Vec<u8>>,
-    ) -> Result<Done, Problem> {
-        let done = self.run_fed(args, stdin)?;
-        if done.ok() { Ok(done) } else { Err(self.failed(args, &done)) }
-    }
-
-    /// The problem of a git that said no.
-    fn failed<S: AsRef<OsStr>>(&self, args: &[S], done: &Done) -> Problem {
-        let complaint = redact(&done.complaint());
-        let resolution = if complaint.contains("dubious ownership") {
-            format!("run renew as root or as the owner of {}", self.top.display())
-        } else if complaint.contains("index.lock") {
-            "another git works here, or one was killed: if none runs, remove that lock file".into()
-        } else {
-            format!("try `git -C {} {}` by hand", self.top.display(), verb(args))
-        };
-        let how = match done.exit {
-            Exit::Code(code) => format!("exit {code}"),
-            Exit::Signal(signal) => format!("signal {signal}"),
-        };
+    fn nothing_committed(&self, remote: &str, branch: &str) -> Problem {
+        let top = self.top.display();
         Problem::setup(
-            "git_failed",
-            format!("git {} failed ({how}): {complaint}", verb(args)),
-            resolution,
+            "nothing_committed",
+            format!("{top} is a fresh repository: nothing is checked out there"),
+            format!("run `git -C {top} pull {remote} {branch}`, or clone the repository there"),
         )
     }
-}
-
-fn verb<S: AsRef<OsStr>>(args: &[S]) -> String {
-    args.first().map(|arg| arg.as_ref().to_string_lossy().into_owned()).unwrap_or_default()
-}
-
-fn trouble<S: AsRef<OsStr>>(error: &ExecError, args: &[S]) -> Problem {
-    match error {
-        ExecError::Cancelled => Problem::interrupted(),
-        ExecError::NotFound(_) => {
-            Problem::setup("git_missing", "git is not installed", "install it (`apt install git`)")
-        }
-        ExecError::Deadline(..) => Problem::setup(
-            "git_timeout",
-            format!("git {}: {error}", verb(args)),
-            "check the network and the git server, or raise timeouts.git",
-        ),
-        ExecError::Io(..) | ExecError::TooMuchOutput(_) => {
-            Problem::setup("git_failed", format!("git {}: {error}", verb(args)), "")
-        }
-    }
-}
-
-/// Hides `user:password@` in every URL of a text.
-#[must_use]
-pub fn redact(text: &str) -> String {
-    let mut safe = String::new();
-    let mut rest = text;
-    while let Some(at) = rest.find("://") {
-        let (before, after) = rest.split_at(at + 3);
-        safe.push_str(before);
-        let end = after.find(|c: char| c.is_whitespace() || "/'\"".contains(c));
-        let (host, tail) = after.split_at(end.unwrap_or(after.len()));
-        match host.rsplit_once('@') {
-            Some((_, host)) => {
-                safe.push_str("***@");
-                safe.push_str(host);
-            }
-            None => safe.push_str(host),
-        }
-        rest = tail;
-    }
-    safe.push_str(rest);
-    safe
 }
 
 /// Walks up to the directory that holds `.git`; a file there points elsewhere (gitrepository-layout(5)).
@@ -303,22 +195,23 @@ pub fn is_plain(path: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::redact;
+    use std::path::Path;
+
+    use super::is_plain;
 
     #[test]
-    fn credentials_in_urls_are_hidden() {
+    fn plain_paths_stay_inside() {
         let cases = [
-            (
-                "fatal: 'https://me:pw@git.example/x.git/' gone",
-                "fatal: 'https://***@git.example/x.git/' gone",
-            ),
-            ("https://tok@h", "https://***@h"),
-            ("ssh://git@h:22/x and http://a@b@c/d", "ssh://***@h:22/x and http://***@c/d"),
-            ("https://h/a@b", "https://h/a@b"),
-            ("no url at all", "no url at all"),
+            ("a", true),
+            ("a/b c/.env", true),
+            ("a/..b", true),
+            ("/a", false),
+            ("../a", false),
+            ("a/../b", false),
+            ("./a", false),
         ];
-        for (text, expected) in cases {
-            assert_eq!(redact(text), expected);
+        for (path, expected) in cases {
+            assert_eq!(is_plain(Path::new(path)), expected, "{path}");
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Reading trees and files out of the object store. Never touches the working tree.
 
 use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 
 use super::Git;
 use crate::problem::Problem;
@@ -14,6 +16,24 @@ pub enum Kind {
     Link,
     /// A commit of another repository.
     Submodule,
+}
+
+/// What a path is in a commit or in the index.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Blob {
+    /// Mode, in git's six digits.
+    pub mode: String,
+    /// Object id of its content.
+    pub oid: String,
+}
+
+/// What the index has.
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    /// Its paths; one with a conflict stands for one of its sides.
+    pub(super) paths: BTreeMap<OsString, Blob>,
+    /// A path with a merge conflict, if there is one.
+    pub(super) conflict: Option<OsString>,
 }
 
 /// One path of a commit.
@@ -59,13 +79,13 @@ impl Git<'_> {
     /// # Errors
     /// When git cannot read the index.
     pub fn tracked(&self) -> Result<BTreeMap<String, String>, Problem> {
-        let done = self.check(&["ls-files", "-s", "-z"])?;
-        let text = String::from_utf8_lossy(&done.stdout).into_owned();
-        let file = |record: &str| {
-            let (head, path) = record.split_once('\t')?;
-            Some((path.to_owned(), head.split_whitespace().nth(1)?.to_owned()))
-        };
-        Ok(text.split('\0').filter_map(file).collect())
+        let path = |(name, blob): (OsString, Blob)| (name.to_string_lossy().into_owned(), blob.oid);
+        Ok(self.index()?.paths.into_iter().map(path).collect())
+    }
+
+    /// The index, its names to the byte.
+    pub(super) fn index(&self) -> Result<Index, Problem> {
+        Ok(parse_index(&self.check(&["ls-files", "-s", "-z"])?.stdout))
     }
 
     /// The contents of several objects.
@@ -118,6 +138,22 @@ impl Git<'_> {
     }
 }
 
+/// Records of `<mode> <oid> <stage>\t<path>\0`; every stage but 0 is a side of a conflict.
+fn parse_index(bytes: &[u8]) -> Index {
+    let mut index = Index::default();
+    for record in bytes.split(|byte| *byte == 0) {
+        let Some(tab) = record.iter().position(|byte| *byte == b'\t') else { continue };
+        let head = String::from_utf8_lossy(&record[..tab]);
+        let [mode, oid, stage] = head.split(' ').collect::<Vec<_>>()[..] else { continue };
+        let name = OsStr::from_bytes(&record[tab + 1..]).to_owned();
+        if stage != "0" {
+            index.conflict.get_or_insert_with(|| name.clone());
+        }
+        index.paths.insert(name, Blob { mode: mode.to_owned(), oid: oid.to_owned() });
+    }
+    index
+}
+
 fn parse_list(bytes: &[u8]) -> BTreeMap<String, Entry> {
     let text = String::from_utf8_lossy(bytes);
     let entry = |record: &str| {
@@ -152,7 +188,7 @@ fn parse_batch(mut bytes: &[u8], into: &mut BTreeMap<String, Vec<u8>>) -> Option
 
 #[cfg(test)]
 mod tests {
-    use super::{Kind, parse_batch, parse_list};
+    use super::{Kind, parse_batch, parse_index, parse_list};
     use std::collections::BTreeMap;
 
     #[test]
@@ -164,6 +200,16 @@ mod tests {
         assert_eq!(list["link"].kind, Kind::Link);
         assert_eq!(list["sub"].kind, Kind::Submodule);
         assert_eq!(list["dir/run\twith tab"].oid, "dd");
+    }
+
+    #[test]
+    fn the_index_is_read() {
+        let index = parse_index(b"100644 aa 0\ta\tb\x00100644 bb 2\tc\x00100644 cc 3\tc\0");
+        let names: Vec<_> = index.paths.keys().collect();
+        assert_eq!(names, ["a\tb", "c"]);
+        assert_eq!(index.paths["a\tb".as_ref() as &std::ffi::OsStr].oid, "aa");
+        assert_eq!(index.conflict, Some("c".into()));
+        assert_eq!(parse_index(b"").conflict, None);
     }
 
     #[test]

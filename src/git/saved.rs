@@ -1,0 +1,124 @@
+//! Local work that a move would make vanish goes under `refs/renew/saved/` first. Never decides
+//! what moves, and never takes an old committed version for work.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
+use super::{Blob, Git, Move, Moves};
+use crate::problem::Problem;
+
+/// How many objects one look through the history searches for: arguments have a limit.
+const SOUGHT_MAX: usize = 1000;
+
+/// How many saves may bear the same time.
+const NAMES_MAX: usize = 1000;
+
+impl Git<'_> {
+    /// Saves local edits and local commits, if the move would lose any. Returns the reference.
+    pub(super) fn save_local_work(
+        &self,
+        moves: &Moves<'_>,
+        moving: &[&Move],
+    ) -> Result<Option<String>, Problem> {
+        let [head, target] = [&moves.from.head.id, &moves.target.id];
+        let diverged =
+            head != target && !self.run(&["merge-base", "--is-ancestor", head, target])?.ok();
+        let edits = match self.has_local_edits(head, moving)? {
+            true => self.record_edits(moving)?,
+            false => None,
+        };
+        // The record of edits has the local commits below it.
+        match edits.or_else(|| diverged.then(|| head.clone())) {
+            Some(commit) => self.save(&commit, moves.save_as).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Gives a commit the first free name.
+    fn save(&self, commit: &str, save_as: &str) -> Result<String, Problem> {
+        for count in 1..=NAMES_MAX {
+            let name = match count {
+                1 => format!("refs/renew/saved/{save_as}"),
+                _ => format!("refs/renew/saved/{save_as}-{count}"),
+            };
+            if self.run(&["rev-parse", "--quiet", "--verify", &name])?.ok() {
+                continue;
+            }
+            self.check(&["update-ref", &name, commit, ""])?;
+            return Ok(name);
+        }
+        Err(Problem::setup(
+            "git_failed",
+            format!("local work cannot be saved: {NAMES_MAX} names for {save_as} are taken"),
+            "delete old ones: `git for-each-ref refs/renew/saved`, `git update-ref -d NAME`",
+        ))
+    }
+
+    /// A commit of all edits in the tree, as `git stash` makes it; nothing if git sees none.
+    fn record_edits(&self, moving: &[&Move]) -> Result<Option<String>, Problem> {
+        // Files that git was told not to look at would be missing from the record.
+        let mut names = Vec::new();
+        for change in moving.iter().filter(|change| change.indexed.is_some()) {
+            names.extend_from_slice(change.name.as_bytes());
+            names.push(0);
+        }
+        for look_again in ["--no-assume-unchanged", "--no-skip-worktree"] {
+            self.check_fed(&["update-index", look_again, "-z", "--stdin"], Some(names.clone()))?;
+        }
+        let made = self.check(&["stash", "create", "local work that renew moved aside"])?;
+        let commit = made.text().trim().to_owned();
+        Ok((!commit.is_empty()).then_some(commit))
+    }
+
+    /// Whether a moving path carries content, staged or not, that no commit has.
+    fn has_local_edits(&self, head: &str, moving: &[&Move]) -> Result<bool, Problem> {
+        let tracked: Vec<(&Move, &Blob)> =
+            moving.iter().filter_map(|change| Some((*change, change.indexed.as_ref()?))).collect();
+        if tracked.is_empty() {
+            return Ok(false);
+        }
+        let staged = self.raw_diff(&["--cached", head])?;
+        let staged: BTreeSet<&OsStr> = staged.iter().map(|line| line.name.as_os_str()).collect();
+        let expected: Vec<(&OsStr, &Blob)> =
+            tracked.iter().map(|(change, blob)| (change.name.as_os_str(), *blob)).collect();
+        let disk = self.disk_oids(&expected)?;
+        let mut sought = BTreeSet::new();
+        for (change, indexed) in tracked {
+            let in_index = staged.contains(change.name.as_os_str()).then_some(&indexed.oid);
+            let on_disk = disk.get(change.name.as_os_str()).filter(|oid| **oid != indexed.oid);
+            let target = change.to.as_ref().map(|to| &to.oid);
+            sought.extend(in_index.into_iter().chain(on_disk).filter(|oid| Some(*oid) != target));
+        }
+        if sought.is_empty() {
+            return Ok(false);
+        }
+        Ok(self.any_unknown(&sought)? || !self.all_committed(&sought)?)
+    }
+
+    /// Whether the object store lacks one of these.
+    fn any_unknown(&self, oids: &BTreeSet<&String>) -> Result<bool, Problem> {
+        let feed: String = oids.iter().map(|oid| format!("{oid}\n")).collect();
+        let done = self.check_fed(&["cat-file", "--batch-check"], Some(feed.into_bytes()))?;
+        Ok(done.text().lines().any(|line| line.ends_with(" missing")))
+    }
+
+    /// Whether every one of these came or went with a commit that a reference leads to. This looks
+    /// through the history, so it is asked last: for files that stayed behind an earlier move.
+    fn all_committed(&self, oids: &BTreeSet<&String>) -> Result<bool, Problem> {
+        let commits = self.check(&["rev-list", "--all"])?.stdout;
+        let fixed = "diff-tree --stdin -r -m --root --raw --no-abbrev --no-renames --no-commit-id";
+        let sought: Vec<&&String> = oids.iter().collect();
+        for chunk in sought.chunks(SOUGHT_MAX) {
+            let mut args: Vec<String> = fixed.split(' ').map(str::to_owned).collect();
+            args.extend(chunk.iter().map(|oid| format!("--find-object={oid}")));
+            let done = self.check_fed(&args, Some(commits.clone()))?;
+            let text = done.text();
+            let found: BTreeSet<&str> = text.split_whitespace().collect();
+            if !chunk.iter().all(|oid| found.contains(oid.as_str())) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}

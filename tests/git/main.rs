@@ -1,0 +1,19 @@
+//! Git stories: the library against the real git command and real repositories below a temporary
+//! folder. Nothing here reaches beyond the loopback interface.
+
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test says no by panicking"
+)]
+
+mod differing;
+mod fetching;
+mod following;
+mod in_the_way;
+mod looking;
+mod owners;
+mod saving;
+mod standing;
+mod world;
