@@ -67,9 +67,7 @@ fn load(path: &Path, args: &SyncArgs) -> Result<Ready, Vec<Diagnostic>> {
             Ok(warned(loaded, false))
         }
         config::Outcome::LastGood { loaded, errors } => {
-            for error in &errors {
-                log::error!("{error}");
-            }
+            complain("", &errors);
             log::error!("working from the last configuration that loaded");
             Ok(warned(loaded, true))
         }
@@ -84,6 +82,15 @@ fn keep_last_good(config: &Config, path: &Path) {
         .and_then(|text| config::last_good::store(&config.state_dir, path, &text));
     if let Err(cause) = kept {
         log::debug!("cannot keep a copy of {}: {cause}", path.display());
+    }
+}
+
+/// One log line a line: a hint stands on its own.
+fn complain(whose: &str, errors: &[Diagnostic]) {
+    for error in errors {
+        for line in error.to_string().lines() {
+            log::error!("{whose}{line}");
+        }
     }
 }
 
@@ -139,9 +146,7 @@ fn foretell(host: &Host<'_>, first: Ready, args: &SyncArgs) -> Passed {
         None => first,
         Some(Ok(loaded)) => warned(loaded, false),
         Some(Err(errors)) => {
-            for error in &errors {
-                log::error!("incoming: {error}");
-            }
+            complain("incoming ", &errors);
             Ready { broken: true, ..first }
         }
     };

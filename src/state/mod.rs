@@ -67,6 +67,7 @@ impl StateDir {
             if !path.is_dir() {
                 sys::fs::create_private_dir(&path).map_err(fail)?;
             }
+            sys::fs::sweep_dead(&path).map_err(fail)?;
         }
         let meta = fs::metadata(&self.root).map_err(fail)?;
         if meta.mode() & 0o022 != 0 {
@@ -91,11 +92,7 @@ impl StateDir {
     pub fn lock(&self, service: &str) -> Result<ServiceLock, Problem> {
         let path = self.root.join("locks").join(service);
         match Lock::try_take(&path) {
-            Ok(mut lock) => {
-                // Who holds it is a courtesy to others; the lock itself is held either way.
-                let _ = lock.say_holder(&format!("renew, pid {}", std::process::id()));
-                Ok(ServiceLock { lock, service: service.to_owned() })
-            }
+            Ok(lock) => Ok(ServiceLock { lock, service: service.to_owned() }),
             Err(LockError::Busy(holder)) => Err(Problem::new(
                 Trouble::Busy,
                 "busy",

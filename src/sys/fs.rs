@@ -131,6 +131,33 @@ impl Drop for TempDir {
     }
 }
 
+/// Removes what processes that are gone left in a folder: unfinished replacements and temporary
+/// folders, which carry the id of their maker in their name.
+///
+/// # Errors
+/// When the folder cannot be read. What cannot be removed is left for the next time.
+pub fn sweep_dead(dir: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(dir)? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let Some(pid) = maker(&name) else { continue };
+        if !Path::new("/proc").join(pid.to_string()).exists() {
+            let _ = fs::remove_dir_all(&path).or_else(|_| fs::remove_file(&path));
+        }
+    }
+    Ok(())
+}
+
+/// The process that made a temporary name, if it is one.
+fn maker(name: &str) -> Option<u32> {
+    let folder = name.strip_prefix("renew-").and_then(|rest| rest.split_once('-'));
+    match (folder, name.rsplit_once(".tmp")) {
+        (Some((pid, _)), _) => pid.parse().ok(),
+        (None, Some((_, pid))) => pid.parse().ok(),
+        (None, None) => None,
+    }
+}
+
 /// Bytes that an unprivileged process could still write on the file system that holds `path`.
 ///
 /// # Errors
@@ -138,4 +165,41 @@ impl Drop for TempDir {
 pub fn free_bytes(path: &Path) -> io::Result<u64> {
     let stat = rustix::fs::statvfs(path)?;
     Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::{TempDir, maker, replace, sweep_dead};
+
+    #[test]
+    fn temporary_names_tell_their_maker() {
+        let names = [
+            ("renew-12-0", Some(12)),
+            ("shop.tmp345", Some(345)),
+            ("shop.0.tmp9", Some(9)),
+            ("shop.json", None),
+            ("renew-x-0", None),
+            ("a.tmp", None),
+        ];
+        for (name, pid) in names {
+            assert_eq!(maker(name), pid, "{name}");
+        }
+    }
+
+    #[test]
+    fn only_leftovers_of_the_dead_are_swept() {
+        let dir = tempfile::tempdir().unwrap();
+        let ours = TempDir::create_in(dir.path()).unwrap();
+        // No process has an id above the kernel's largest limit, 2^22 (proc(5), `pid_max`).
+        fs::create_dir_all(dir.path().join("renew-9999999-0/below")).unwrap();
+        fs::write(dir.path().join("shop.tmp9999999"), "half").unwrap();
+        replace(&dir.path().join("shop.json"), b"whole").unwrap();
+        sweep_dead(dir.path()).unwrap();
+        let mut left: Vec<_> =
+            fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().path()).collect();
+        left.sort();
+        assert_eq!(left, [ours.path().to_path_buf(), dir.path().join("shop.json")]);
+    }
 }

@@ -1,8 +1,8 @@
 //! Exclusive locks between processes: flock(2) on a file, freed by the kernel with its holder.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use crate::sys::clock::Clock;
 /// A held lock. Dropping it, or dying, frees it.
 #[derive(Debug)]
 pub struct Lock {
+    #[expect(dead_code, reason = "held open: closing it frees the lock")]
     file: File,
     path: PathBuf,
 }
@@ -18,7 +19,7 @@ pub struct Lock {
 /// Why a lock was not taken.
 #[derive(Debug)]
 pub enum LockError {
-    /// Somebody else holds it; the text says who, as far as the holder wrote it down.
+    /// Somebody else holds it; the text says who, as far as the kernel tells.
     Busy(String),
     /// The lock file could not be opened or locked.
     Io(PathBuf, io::Error),
@@ -40,7 +41,7 @@ impl Lock {
     /// [`LockError::Busy`] when another process or thread holds it, [`LockError::Io`] otherwise.
     pub fn try_take(path: &Path) -> Result<Lock, LockError> {
         let fail = |cause| LockError::Io(path.to_path_buf(), cause);
-        let mut file = OpenOptions::new()
+        let file = OpenOptions::new()
             .read(true)
             .write(true)
             .create(true)
@@ -50,14 +51,7 @@ impl Lock {
             .map_err(fail)?;
         match file.try_lock() {
             Ok(()) => Ok(Lock { file, path: path.to_path_buf() }),
-            Err(TryLockError::WouldBlock) => {
-                let mut holder = String::new();
-                // The holder's own words are a courtesy: without them the lock is still busy.
-                let _ = Read::by_ref(&mut file).take(200).read_to_string(&mut holder);
-                let holder = holder.trim();
-                let holder = if holder.is_empty() { "another process" } else { holder };
-                Err(LockError::Busy(holder.to_owned()))
-            }
+            Err(TryLockError::WouldBlock) => Err(LockError::Busy(holder(&file))),
             Err(TryLockError::Error(cause)) => Err(fail(cause)),
         }
     }
@@ -78,26 +72,54 @@ impl Lock {
         }
     }
 
-    /// Writes who holds the lock into its file, for the message others get. Only writes when the
-    /// text differs from what the file says, so a settled tick costs no disk write.
-    ///
-    /// # Errors
-    /// Any failure to write the file.
-    pub fn say_holder(&mut self, holder: &str) -> io::Result<()> {
-        let mut before = String::new();
-        self.file.rewind()?;
-        self.file.read_to_string(&mut before)?;
-        if before == holder {
-            return Ok(());
-        }
-        self.file.set_len(0)?;
-        self.file.rewind()?;
-        self.file.write_all(holder.as_bytes())
-    }
-
     /// The file that carries the lock.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+}
+
+/// Who holds a lock: the kernel knows, so that nobody has to write it down (proc(5), `/proc/locks`).
+fn holder(file: &File) -> String {
+    let inode = file.metadata().map(|meta| meta.ino()).unwrap_or_default();
+    let locks = std::fs::read_to_string("/proc/locks").unwrap_or_default();
+    match holder_in(&locks, inode) {
+        Some(pid) => format!("process {pid}"),
+        None => "another process".to_owned(),
+    }
+}
+
+/// Lines such as `4: FLOCK  ADVISORY  WRITE 812 fe:00:393 0 EOF`; one that waits has `->` in it.
+fn holder_in(locks: &str, inode: u64) -> Option<u32> {
+    let suffix = format!(":{inode}");
+    locks.lines().find_map(|line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let [_, "FLOCK", _, _, pid, place, ..] = fields[..] else { return None };
+        if place.ends_with(&suffix) { pid.parse().ok() } else { None }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Lock, LockError, holder_in};
+
+    #[test]
+    fn the_kernel_names_the_holder() {
+        let locks = "1: POSIX  ADVISORY  WRITE 7 fe:00:39 0 EOF\n\
+                     2: FLOCK  ADVISORY  WRITE 812 fe:00:39 0 EOF\n\
+                     2: -> FLOCK  ADVISORY  WRITE 9 fe:00:39 0 EOF\n";
+        assert_eq!(holder_in(locks, 39), Some(812));
+        assert_eq!(holder_in(locks, 9), None);
+    }
+
+    #[test]
+    fn a_held_lock_is_busy_and_a_dropped_one_is_free() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let held = Lock::try_take(&path).unwrap();
+        let Err(LockError::Busy(who)) = Lock::try_take(&path) else { panic!("taken twice") };
+        assert_eq!(who, format!("process {}", std::process::id()));
+        drop(held);
+        assert!(Lock::try_take(&path).is_ok());
     }
 }

@@ -47,7 +47,8 @@ pub fn judge(
     let verdict = if there.is_empty() {
         absent(service, &image)
     } else {
-        drift(service, past, &there, &image)
+        frozen(&there)
+            .or_else(|| drift(service, past, &there, &image))
             .or_else(|| standing(service, &there))
             .or_else(|| number(service, past, &there))
             .unwrap_or_else(|| calm(service, past, &image, &there))
@@ -163,12 +164,15 @@ fn changed_files(service: &DesiredService, past: &ServiceMemory) -> String {
     format!("changed: {}", paths.join(", "))
 }
 
-/// Whether a container stands still that should run, or the other way round.
+/// Whether a person froze a container: then nobody else touches it.
+fn frozen(there: &[&ContainerFact]) -> Option<Verdict> {
+    let detail = "paused by `docker pause`; `docker unpause` lets it go on";
+    let paused = there.iter().any(|c| c.state == ContainerState::Paused);
+    paused.then(|| Verdict::new(Step::Nothing, Reason::Held, detail))
+}
+
+/// Whether a container stands still that should run.
 fn standing(service: &DesiredService, there: &[&ContainerFact]) -> Option<Verdict> {
-    if there.iter().any(|c| c.state == ContainerState::Paused) {
-        let detail = "paused by `docker pause`; `docker unpause` lets it go on";
-        return Some(Verdict::new(Step::Nothing, Reason::Held, detail));
-    }
     let mut stopped = Vec::new();
     let mut codes = Vec::new();
     for container in there {

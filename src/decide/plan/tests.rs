@@ -107,6 +107,7 @@ fn one_service_in_every_standing() {
     assert_eq!(decide(|w| w.only(Exited(137), "new")), "start stopped");
     assert_eq!(decide(|w| w.only(Exited(0), "new")), "start stopped");
     assert_eq!(decide(|w| w.only(Paused, "new")), "none held");
+    assert_eq!(decide(|w| w.only(Paused, "old")), "none held", "not even for another image");
     assert_eq!(decide(|w| w.service().replicas = 2), "start missing");
     assert_eq!(
         decide(|w| {
