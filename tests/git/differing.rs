@@ -126,22 +126,25 @@ fn names_that_are_not_utf8_are_followed() {
 
 #[test]
 fn line_ends_make_no_endless_differences() {
-    let world = World::with(&[("unix", "a\nb\n"), ("dos", "a\r\nb\r\n")]);
-    world.publish(&[(".gitattributes", "* text=auto eol=crlf\n"), ("new", "a\nb\n")]);
-    world.git(&world.host, &["config", "core.autocrlf", "true"]);
-    world.follow().unwrap();
-    assert_eq!(world.differing(), Vec::<String>::new());
-    assert_eq!(world.read("new"), "a\r\nb\r\n");
-    for name in ["unix", "dos", "new"] {
-        let text = world.read(name);
-        fs::remove_file(world.host.join(name)).unwrap();
-        world.write(name, &text);
+    for attributes in ["* text=auto eol=crlf\n", "* text eol=crlf\n", "* text=auto\n"] {
+        let world = World::with(&[("unix", "a\nb\n"), ("dos", "a\r\nb\r\n")]);
+        // Commits of somebody whose git left line ends as they were.
+        crate::world::write(&world.dev.join(".git/info/attributes"), "* -text\n");
+        world.publish(&[(".gitattributes", attributes)]);
+        world.git(&world.host, &["config", "core.autocrlf", "true"]);
+        for text in ["a\nb\nc\n", "c\n"] {
+            world.publish(&[("unix", text), ("dos", &text.replace('\n', "\r\n"))]);
+            assert_eq!(world.follow().unwrap(), None, "{attributes}");
+            assert_eq!(world.differing(), Vec::<String>::new(), "{attributes}");
+            for name in ["unix", "dos"] {
+                assert_eq!(world.read(name), text.replace('\n', "\r\n"), "{attributes}");
+                let path = world.host.join(name);
+                fs::rename(&path, world.root.path().join("copy")).unwrap();
+                fs::copy(world.root.path().join("copy"), &path).unwrap();
+            }
+            assert_eq!(world.differing(), Vec::<String>::new(), "a copy, {attributes}");
+        }
     }
-    assert_eq!(world.differing(), Vec::<String>::new());
-    world.publish(&[("unix", "a\nb\nc\n"), ("dos", "a\r\nc\r\n"), ("new", "c\n")]);
-    assert_eq!(world.follow().unwrap(), None);
-    assert_eq!(world.differing(), Vec::<String>::new());
-    assert_eq!(world.follow().unwrap(), None);
 }
 
 #[test]

@@ -78,7 +78,12 @@ fn a_look_from_a_shallow_clone_and_a_path_with_a_colon() {
     let clone_text = clone.display().to_string();
     world.git(world.root.path(), &["clone", "-q", "--depth", "1", &url, &clone_text]);
     let id = world.publish(&[("new/file", "news")]);
-    assert_traceless(&world.open_at(&clone), &clone, &id);
+    let git = world.open_at(&clone);
+    assert_traceless(&git, &clone, &id);
+    world.git(&clone, &["commit", "-q", "--allow-empty", "-m", "only here"]);
+    let mine = world.git(&clone, &["rev-parse", "HEAD"]);
+    let looked = git.look("origin", "main").unwrap();
+    assert!(looked.git.commit(&mine).unwrap().is_some(), "what is only here is read too");
 }
 
 #[test]
