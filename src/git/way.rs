@@ -22,7 +22,10 @@ enum Place<'m> {
 
 impl Git<'_> {
     /// Refuses a move that would overwrite or delete what git does not know.
-    pub(super) fn refuse_obstacles(&self, moving: &[&Move]) -> Result<(), Problem> {
+    ///
+    /// # Errors
+    /// The first untracked path in the way, by name; or git fails.
+    pub fn refuse_obstacles(&self, moving: &[&Move]) -> Result<(), Problem> {
         let leaving: BTreeSet<&Path> = moving
             .iter()
             .filter(|change| change.to.is_none())

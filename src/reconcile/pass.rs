@@ -94,19 +94,20 @@ fn try_sync(host: &Host<'_>, order: &Order<'_>) -> Result<Synced, Problem> {
     }
     let standing = git.standing(remote, branch)?;
     check_branch(&git, &standing, branch)?;
-    let target = standing.upstream.clone().unwrap_or_else(|| standing.head.clone());
+    let wanted = standing.upstream.clone().unwrap_or_else(|| standing.head.clone());
+    let aim = aim(&git, &standing, wanted)?;
     let compose = host.compose()?;
-    let temp = state.temp();
-    let resolver = Resolver::new(&git, &target, &compose, temp, config.state_dir.clone());
-    let commits = Commits { current: standing.head.id.clone(), target: target.id.clone() };
-    let pass = Pass::new(host, config, state, &git, &target, resolver, standing);
+    let skip = config.state_dir.clone();
+    let resolver = Resolver::new(&git, &aim.target, &compose, state.temp(), skip);
+    let commits = Commits { current: standing.head.id.clone(), target: aim.target.id.clone() };
+    let pass = Pass::new(host, config, state, &git, &aim, resolver, standing);
     let config_moved = pass.follow_branch()?;
     drop(lock);
     if config_moved && order.restart == Restart::Allowed {
         return Ok(Synced::ConfigMoved);
     }
     let mut report = Report { commit: Some(commits), ..Report::default() };
-    report.problems.extend(unreached);
+    report.problems.extend(unreached.into_iter().chain(aim.in_the_way.clone()));
     for service in &order.services {
         if host.cancel.is_set() {
             report.problems.push(Problem::interrupted());
@@ -128,19 +129,41 @@ fn try_plan(host: &Host<'_>, order: &Order<'_>) -> Result<Report, Problem> {
     let standing = git.standing(remote, branch)?;
     check_branch(&git, &standing, branch)?;
     let last = standing.upstream.clone().unwrap_or_else(|| standing.head.clone());
-    let (reader, target) =
+    let (reader, wanted) =
         looked.as_ref().map_or((&git, &last), |looked| (&looked.git, &looked.target));
+    let aim = aim(reader, &standing, wanted.clone())?;
     let compose = host.compose()?;
     let state = StateDir::at(&config.state_dir);
-    let temp = std::env::temp_dir();
-    let resolver = Resolver::new(reader, target, &compose, temp, config.state_dir.clone());
-    let commits = Commits { current: standing.head.id.clone(), target: target.id.clone() };
-    let pass = Pass::new(host, config, state, reader, target, resolver, standing);
+    let (temp, skip) = (std::env::temp_dir(), config.state_dir.clone());
+    let resolver = Resolver::new(reader, &aim.target, &compose, temp, skip);
+    let commits = Commits { current: standing.head.id.clone(), target: aim.target.id.clone() };
+    let pass = Pass::new(host, config, state, reader, &aim, resolver, standing);
     let mut report = Report { commit: Some(commits), ..Report::default() };
-    report.problems.extend(unreached);
+    report.problems.extend(unreached.into_iter().chain(aim.in_the_way.clone()));
     report.services = order.services.iter().map(|service| run::foresee(&pass, service)).collect();
     report.measure(host);
     Ok(report)
+}
+
+/// The commit that a pass works towards, and how the tree differs from it.
+struct Aim {
+    target: Commit,
+    differences: Option<Vec<Move>>,
+    in_the_way: Option<Problem>,
+}
+
+/// The wanted commit, unless something untracked is in the way of it: then the pass stays where it
+/// is, so that what runs is still healed.
+fn aim(git: &Git<'_>, standing: &Standing, wanted: Commit) -> Result<Aim, Problem> {
+    let differences = git.differences(&wanted)?;
+    let moving: Vec<&Move> = differences.iter().collect();
+    Ok(match git.refuse_obstacles(&moving) {
+        Ok(()) => Aim { target: wanted, differences: Some(differences), in_the_way: None },
+        Err(problem) => {
+            let target = standing.head.clone();
+            Aim { target, differences: None, in_the_way: Some(problem) }
+        }
+    })
 }
 
 /// The configuration file as the remote branch has it, when the fetch of a sync would change it:
@@ -194,7 +217,7 @@ impl<'a> Pass<'a> {
         config: &'a Config,
         state: StateDir,
         git: &'a Git<'a>,
-        target: &'a Commit,
+        aim: &'a Aim,
         resolver: Resolver<'a>,
         standing: Standing,
     ) -> Pass<'a> {
@@ -204,24 +227,23 @@ impl<'a> Pass<'a> {
             host,
             state,
             git,
-            target,
+            target: &aim.target,
             resolver,
             config,
             standing: RefCell::new(standing),
             ownership: RefCell::new(ownership),
-            differences: RefCell::new(None),
+            differences: RefCell::new(aim.differences.clone()),
         }
     }
 
     /// Moves every path that no service uses. Returns whether the configuration file was one.
     fn follow_branch(&self) -> Result<bool, Problem> {
         let changes = self.differences()?;
-        let moving: Vec<&Move> =
-            changes.iter().filter(|change| self.ownership.borrow().is_free(change)).collect();
+        let (moving, held): (Vec<&Move>, Vec<&Move>) =
+            changes.iter().partition(|change| self.ownership.borrow().is_free(change));
         let config = config_in_repo(self.config, self.git);
         let config_moves =
             moving.iter().any(|change| config.as_deref() == Some(Path::new(&change.path)));
-        let held: Vec<&Move> = changes.iter().filter(|change| !moving.contains(change)).collect();
         let behind = self.standing.borrow().head != *self.target;
         if behind || !moving.is_empty() {
             self.move_tree(moving, held)?;
@@ -241,8 +263,8 @@ impl<'a> Pass<'a> {
         self.ownership.borrow_mut().add(service, paths);
         let changes = self.differences()?;
         let ownership = self.ownership.borrow();
-        let moving: Vec<&Move> =
-            changes.iter().filter(|change| ownership.uses(service, &change.path)).collect();
+        let (moving, held): (Vec<&Move>, Vec<&Move>) =
+            changes.iter().partition(|change| ownership.uses(service, &change.path));
         if moving.is_empty() {
             return Ok(());
         }
@@ -252,7 +274,7 @@ impl<'a> Pass<'a> {
             self.host.clock,
         )
         .map_err(|e| Problem::setup("git_lock", e.to_string(), "wait for the other renew"))?;
-        self.move_tree(moving, Vec::new())
+        self.move_tree(moving, held)
     }
 
     fn move_tree(&self, moving: Vec<&Move>, held: Vec<&Move>) -> Result<(), Problem> {

@@ -54,3 +54,54 @@ fn an_engine_that_does_not_answer_is_said() {
     sandbox.only_changed(&before, &[]);
     sandbox.settled();
 }
+
+#[test]
+fn an_untracked_file_in_the_way_stops_the_move_but_not_the_healing() {
+    let Some(sandbox) = three_running() else { return };
+    let before = sandbox.ids();
+    let stray = format!("{}/notes", sandbox.fill("SANDBOX"));
+    sandbox.write(&stray, "somebody's own words\n");
+    sandbox.commit(
+        &[("compose.yaml", &THREE.replace("web:1", "web:2")), ("notes", "other words\n")],
+        "Notes, and another web",
+    );
+    sandbox.docker(["kill", &before["db"][0]]);
+    let run = sandbox.plan_then_sync(1);
+    run.did(
+        "
+        cache  none   settled
+        db     start  stopped
+        web    none   settled
+    ",
+    );
+    sandbox.only_changed(&before, &[]);
+    let kept = std::fs::read_to_string(sandbox.root().join(&stray)).expect("the file");
+    assert_eq!(kept, "somebody's own words\n");
+    std::fs::remove_file(sandbox.root().join(&stray)).expect("to remove it");
+    sandbox.publish("web:2");
+    sandbox.plan_then_sync(0).did(
+        "
+        cache  none      settled
+        db     none      settled
+        web    recreate  image
+    ",
+    );
+    sandbox.only_changed(&before, &["web"]);
+    sandbox.settled();
+}
+
+#[test]
+fn local_edits_are_saved_before_git_takes_the_file_back() {
+    let Some(sandbox) = three_running() else { return };
+    let before = sandbox.ids();
+    let host = sandbox.root().join(sandbox.fill("SANDBOX"));
+    let edited = sandbox.fill(THREE).replace("cache:1", "cache:9");
+    std::fs::write(host.join("compose.yaml"), edited).expect("an edit");
+    sandbox.plan_then_sync(0);
+    sandbox.only_changed(&before, &[]);
+    let refs = sandbox.git(&host, &["for-each-ref", "--format=%(refname)", "refs/renew/saved"]);
+    let saved = sandbox.git(&host, &["show", &format!("{}:compose.yaml", refs.trim())]);
+    assert!(saved.contains("cache:9"), "{saved}");
+    assert_eq!(sandbox.git(&host, &["status", "--porcelain"]), "");
+    sandbox.settled();
+}
