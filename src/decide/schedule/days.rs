@@ -15,7 +15,7 @@ const KNOWN: std::ops::RangeInclusive<i32> = 1970..=2099;
 
 /// How many years may pass between two matches: 29 February on a given weekday waits 28 years, or
 /// 40 across a century that is not a leap year. One more, because the first may have begun.
-const YEARS_MAX: i32 = 41;
+const YEARS_MAX: u32 = 41;
 
 /// Days, as an unrestricted set or as the union of what the schedules inside name.
 #[derive(Debug, Clone)]
@@ -158,8 +158,8 @@ fn ask_for(date: Field, month: Field, weekday: Field) -> Result<cron::Schedule, 
 
 fn next_from(schedule: &cron::Schedule, from: NaiveDate) -> Option<NaiveDate> {
     let mut start = from;
-    while start.year() <= from.year() + YEARS_MAX {
-        let year = stand_in(start.year());
+    for _ in 0..=YEARS_MAX {
+        let year = stand_in(start.year())?;
         let found = ask(schedule, start.with_year(year)?);
         let direct = year == start.year();
         match found {
@@ -180,13 +180,13 @@ fn ask(schedule: &cron::Schedule, from: NaiveDate) -> Option<NaiveDate> {
 
 /// A year with the same calendar that the crate knows. There are fourteen kinds of years, and any
 /// 28 years in a row without an exception in them show all fourteen.
-fn stand_in(year: i32) -> i32 {
+fn stand_in(year: i32) -> Option<i32> {
     if KNOWN.contains(&year) {
-        return year;
+        return Some(year);
     }
     let kind = |year: i32| {
         let first = NaiveDate::from_ymd_opt(year, 1, 1)?;
         Some((first.weekday(), first.leap_year()))
     };
-    (2000..2028).find(|known| kind(*known) == kind(year)).unwrap_or(year)
+    (2000..2028).find(|known| kind(*known) == kind(year))
 }
