@@ -57,16 +57,19 @@ impl Cron {
 
     /// The first matching wall-clock time strictly after `wall`.
     pub(super) fn next_wall(&self, wall: NaiveDateTime) -> Option<NaiveDateTime> {
+        // The calendar is asked once: from today on only if there is still a time today.
         let today = wall.date();
-        let mut day = self.days.next_from(today)?;
-        if day == today {
-            if let Some(time) = self.next_time(wall.time()) {
-                return Some(today.and_time(time));
-            }
-            day = self.days.next_from(today.checked_add_days(DayCount::new(1))?)?;
-        }
-        let first = clock(self.hours.trailing_zeros(), self.minutes.trailing_zeros())?;
-        Some(day.and_time(first))
+        let rest_of_today = self.next_time(wall.time());
+        let from = match rest_of_today {
+            Some(_) => today,
+            None => today.checked_add_days(DayCount::new(1))?,
+        };
+        let day = self.days.next_from(from)?;
+        let time = match rest_of_today {
+            Some(time) if day == today => time,
+            Some(_) | None => clock(self.hours.trailing_zeros(), self.minutes.trailing_zeros())?,
+        };
+        Some(day.and_time(time))
     }
 
     /// The first matching time of the same day strictly after `time`.

@@ -52,16 +52,22 @@ impl<'z, Z: TimeZone> Moment<'z, Z> {
 
     /// The first time `cron` fires strictly after this moment on the clocks of its zone.
     pub(super) fn next_of(&self, cron: &Cron) -> Option<DateTime<Utc>> {
-        if let Some(calm) = self.calm {
-            let instant = instant_at(cron.next_wall(calm.wall)?, calm.offset)?;
-            if instant <= calm.until {
-                return Some(instant);
-            }
-        }
         let clock = Clock { zone: self.zone };
+        let next = match (self.calm, cron.pace()) {
+            (Some(calm), _) => {
+                let next = cron.next_wall(calm.wall)?;
+                let instant = instant_at(next, calm.offset)?;
+                if instant <= calm.until {
+                    return Some(instant);
+                }
+                next
+            }
+            (None, Pace::FixedTime) => cron.next_wall(clock.reached_by(self.after)?)?,
+            (None, Pace::FollowsClock) => return next_following(cron, self.after, &clock),
+        };
         match cron.pace() {
-            Pace::FixedTime => next_fixed(cron, self.after, &clock),
-            Pace::FollowsClock => next_following(cron, self.after, &clock),
+            Pace::FixedTime => clock.first_reaching(next, self.after),
+            Pace::FollowsClock => first_shown(cron, next, self.after, &clock),
         }
     }
 }
@@ -75,38 +81,33 @@ fn calm<Z: TimeZone>(after: DateTime<Utc>, clock: &Clock<'_, Z>) -> Option<Calm>
     }
 }
 
-/// Each named time counts as reached when the wall clock first shows it or something later; no
-/// time that was reached before runs again.
-fn next_fixed<Z: TimeZone>(
-    cron: &Cron,
-    after: DateTime<Utc>,
-    clock: &Clock<'_, Z>,
-) -> Option<DateTime<Utc>> {
-    let mut reached = clock.wall(after)?;
-    if let Some(change) = clock.change_between(after.checked_sub_signed(DAY)?, after) {
-        reached = reached.max(change.wall_before()?.checked_sub_signed(TICK)?);
-    }
-    clock.first_reaching(cron.next_wall(reached)?, after)
-}
-
-/// Every instant at which the wall clock shows a matching time.
+/// The next matching time of a job that follows the clock, near a change of that clock: when it is
+/// about to be set back, it will show again what it has shown before.
 fn next_following<Z: TimeZone>(
     cron: &Cron,
     after: DateTime<Utc>,
     clock: &Clock<'_, Z>,
 ) -> Option<DateTime<Utc>> {
-    let mut from = after;
-    let mut wall = clock.wall(after)?;
-    if let Some(change) = clock.change_between(after, after.checked_add_signed(DAY)?) {
-        let next = cron.next_wall(wall)?;
-        if next < change.wall_before()? {
-            return instant_at(next, change.offset_before);
+    let next = cron.next_wall(clock.wall(after)?)?;
+    match clock.change_between(after, after.checked_add_signed(DAY)?) {
+        None => first_shown(cron, next, after, clock),
+        Some(change) if next < change.wall_before()? => instant_at(next, change.offset_before),
+        Some(change) => {
+            let next = cron.next_wall(change.wall_after()?.checked_sub_signed(TICK)?)?;
+            first_shown(cron, next, change.at, clock)
         }
-        from = change.at;
-        wall = change.wall_after()?.checked_sub_signed(TICK)?;
     }
+}
+
+/// The first instant, not before `from`, at which the clock shows a matching time, `next` or later.
+fn first_shown<Z: TimeZone>(
+    cron: &Cron,
+    next: NaiveDateTime,
+    from: DateTime<Utc>,
+    clock: &Clock<'_, Z>,
+) -> Option<DateTime<Utc>> {
+    let (mut next, mut from) = (next, from);
     for _ in 0..GAPS_MAX {
-        let next = cron.next_wall(wall)?;
         let instant = clock.first_reaching(next, from)?;
         let shown = clock.wall(instant)?;
         if shown == next {
@@ -114,7 +115,7 @@ fn next_following<Z: TimeZone>(
         }
         // The clock skips `next`: go on with what it shows after the gap.
         from = instant;
-        wall = shown.checked_sub_signed(TICK)?;
+        next = cron.next_wall(shown.checked_sub_signed(TICK)?)?;
     }
     None
 }
@@ -152,6 +153,16 @@ impl<Z: TimeZone> Clock<'_, Z> {
 
     fn wall(&self, at: DateTime<Utc>) -> Option<NaiveDateTime> {
         wall_at(at, self.offset(at))
+    }
+
+    /// The latest time the clock has shown by `at`. In an hour that comes the second time that is
+    /// just before the hour's end, and no fixed time in it runs again.
+    fn reached_by(&self, at: DateTime<Utc>) -> Option<NaiveDateTime> {
+        let shown = self.wall(at)?;
+        match self.change_between(at.checked_sub_signed(DAY)?, at) {
+            Some(change) => Some(shown.max(change.wall_before()?.checked_sub_signed(TICK)?)),
+            None => Some(shown),
+        }
     }
 
     /// The change after `from` and at or before `to`. Zones change at whole seconds.
