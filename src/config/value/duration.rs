@@ -3,23 +3,11 @@
 use std::time::Duration;
 
 use crate::config::value::Problem;
+use crate::decide::duration::parse_ns;
 
 /// Longer than any sensible setting, and far from every overflow downstream.
 const DAYS_MAX: u128 = 36_500;
 const NS_MAX: u128 = DAYS_MAX * 24 * 3_600 * 1_000_000_000;
-
-/// Longer names first: `m` must not eat the start of `ms`.
-const UNITS_NS: &[(&str, u128)] = &[
-    ("ns", 1),
-    ("us", 1_000),
-    ("µs", 1_000),
-    ("μs", 1_000),
-    ("ms", 1_000_000),
-    ("s", 1_000_000_000),
-    ("m", 60_000_000_000),
-    ("h", 3_600_000_000_000),
-    ("d", 86_400_000_000_000),
-];
 
 /// Parses a duration. `0` needs no unit, as in Go.
 ///
@@ -37,46 +25,13 @@ pub fn parse(text: &str) -> Result<Duration, Problem> {
         Problem::new(format!("{text:?} is not a duration"), hint)
     };
     let too_long = || Problem::from(format!("{text:?} is longer than {DAYS_MAX} days"));
-    let mut rest = text;
-    let mut total_ns: u128 = 0;
-    if rest.is_empty() {
-        return Err(bad());
-    }
-    while !rest.is_empty() {
-        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(bad)?;
-        let (number, after) = rest.split_at(end);
-        let (name, unit_ns) =
-            UNITS_NS.iter().find(|(name, _)| after.starts_with(name)).ok_or_else(bad)?;
-        let part_ns = scaled(number, *unit_ns).ok_or_else(bad)?;
-        total_ns = total_ns.saturating_add(part_ns);
-        rest = &after[name.len()..];
-    }
+    let total_ns = parse_ns(text).map_err(|_| bad())?;
     if total_ns > NS_MAX {
         return Err(too_long());
     }
     let seconds = u64::try_from(total_ns / 1_000_000_000).map_err(|_| too_long())?;
     let nanoseconds = u32::try_from(total_ns % 1_000_000_000).map_err(|_| too_long())?;
     Ok(Duration::new(seconds, nanoseconds))
-}
-
-/// `number` (digits with at most one point) times `unit`, rounded down; overflow saturates.
-pub(super) fn scaled(number: &str, unit: u128) -> Option<u128> {
-    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-    if whole.is_empty() && fraction.is_empty() || fraction.contains('.') {
-        return None;
-    }
-    let whole = digits(whole)?;
-    // More digits than this are below a nanosecond, or a byte, of any unit.
-    let fraction = &fraction[..fraction.len().min(15)];
-    let scale = 10_u128.pow(u32::try_from(fraction.len()).ok()?);
-    Some(whole.saturating_mul(unit).saturating_add(digits(fraction)? * unit / scale))
-}
-
-fn digits(text: &str) -> Option<u128> {
-    text.bytes().try_fold(0_u128, |sum, byte| match byte {
-        b'0'..=b'9' => Some(sum.saturating_mul(10).saturating_add(u128::from(byte - b'0'))),
-        _ => None,
-    })
 }
 
 /// The shortest exact text for a duration in whole units of `d`, `h`, `m`, `s`, `ms`.

@@ -1,6 +1,7 @@
 //! Sizes in bytes: `1GiB` (binary), `500MB` (decimal), or a plain number of bytes.
 
-use crate::config::value::{Problem, duration};
+use crate::config::value::Problem;
+use crate::decide::duration::scaled;
 
 const UNITS: &[(&str, u128)] = &[
     ("KiB", 1 << 10),
@@ -28,7 +29,7 @@ pub fn parse(text: &str) -> Result<u64, Problem> {
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(end);
     let (_, factor) = UNITS.iter().find(|(name, _)| *name == unit.trim_start()).ok_or_else(bad)?;
-    let bytes = duration::scaled(number, *factor).ok_or_else(bad)?;
+    let bytes = scaled(number, *factor).ok_or_else(bad)?;
     u64::try_from(bytes).map_err(|_| format!("{text:?} is too large").into())
 }
 
