@@ -101,7 +101,7 @@ fn keys() {
         (top("\"defaults\": {\"name\": \"x\"}"), &["2:14 defaults.name: unknown key \"name\""]),
         (top("\"repo\": []"), &["2:9 repo: expected an object, found a list"]),
         (top("\"ü\": 1, \"zz\": 1"), &["2:1 ü: unknown key \"ü\"", "2:9 zz: unknown key \"zz\""]),
-        ("[]".to_owned(), &["1:1 : expected an object, found a list", "1:1 services: is required"]),
+        ("[]".to_owned(), &["1:1 : expected an object, found a list"]),
         ("{}".to_owned(), &["1:1 services: is required"]),
         ("{\"services\": []}".to_owned(), &["1:14 services: names no service"]),
         (
@@ -450,7 +450,7 @@ fn every_error_is_reported_at_once_in_order() {
 #[test]
 fn syntax_errors_have_a_place_too() {
     for (text, expected) in [
-        (b"".as_slice(), "1:1 : not JSON: EOF while parsing a value"),
+        (b"".as_slice(), "1:1 : is empty"),
         (b"{\"a\": 1,\n \"b\"}", "2:5 : not JSON: expected `:`"),
         (b"{}\n x", "2:2 : not JSON: trailing characters"),
         (b"{\n\"a\": 1,\n}", "3:1 : not JSON: trailing comma"),

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::config::Place;
 use crate::config::value::Problem;
 
 /// Past this many, more errors help nobody; it bounds the work on a hostile file.
@@ -24,6 +25,18 @@ pub struct Diagnostic {
     pub message: String,
     /// What to do about it.
     pub hint: Option<String>,
+    /// Whether line and column mean anything; people are not shown a place that does not.
+    #[serde(skip)]
+    pub extent: Extent,
+}
+
+/// What a finding is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// A place in the text.
+    Place,
+    /// The file as a whole, which may not even be there.
+    File,
 }
 
 impl Diagnostic {
@@ -37,18 +50,40 @@ impl Diagnostic {
             path: String::new(),
             message: problem.message,
             hint: problem.hint,
+            extent: Extent::File,
         }
+    }
+
+    /// A finding where the text speaks of something outside it.
+    #[must_use]
+    pub fn of_place(file: &Path, place: &Place, problem: Problem) -> Diagnostic {
+        Diagnostic {
+            line: place.line,
+            column: place.column,
+            path: place.path.clone(),
+            extent: Extent::Place,
+            ..Diagnostic::of_file(file, problem)
+        }
+    }
+
+    /// All but the hint, in one line.
+    #[must_use]
+    pub fn headline(&self) -> String {
+        let mut text = self.file.display().to_string();
+        if self.extent == Extent::Place {
+            text.push_str(&format!(":{}:{}", self.line, self.column));
+        }
+        if !self.path.is_empty() {
+            text.push_str(&format!(": {}", self.path));
+        }
+        format!("{text}: {}", self.message)
     }
 }
 
 /// `file:line:col: path: message`, and the hint on a line of its own.
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(f, "{}:{}:{}: ", self.file.display(), self.line, self.column)?;
-        if !self.path.is_empty() {
-            write!(f, "{}: ", self.path)?;
-        }
-        f.write_str(&self.message)?;
+        f.write_str(&self.headline())?;
         match &self.hint {
             Some(hint) => write!(f, "\n  hint: {hint}"),
             None => Ok(()),
@@ -115,6 +150,7 @@ fn place(mut findings: Vec<Finding>, file: &Path, source: &str) -> Vec<Diagnosti
             path: finding.path,
             message: finding.problem.message,
             hint: finding.problem.hint,
+            extent: Extent::Place,
         }
     });
     placed.collect()
@@ -156,7 +192,7 @@ impl<'a> Lines<'a> {
 mod tests {
     use std::path::Path;
 
-    use super::{Lines, Sink};
+    use super::{Diagnostic, Lines, Sink};
 
     #[test]
     fn columns_are_characters() {
@@ -166,6 +202,13 @@ mod tests {
         assert_eq!(lines.at(4), (2, 1));
         assert_eq!(lines.at(6), (2, 2));
         assert_eq!(lines.at(900), (2, 4));
+    }
+
+    #[test]
+    fn a_file_as_a_whole_has_no_place() {
+        let whole = Diagnostic::of_file(Path::new("/x/renew.json"), "does not exist".into());
+        assert_eq!(whole.to_string(), "/x/renew.json: does not exist");
+        assert_eq!((whole.line, whole.column), (1, 1), "for programs");
     }
 
     #[test]

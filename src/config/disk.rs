@@ -58,17 +58,6 @@ struct Found<'a> {
     warnings: Vec<Diagnostic>,
 }
 
-impl Found<'_> {
-    fn at(&self, place: &Place, problem: Problem) -> Diagnostic {
-        Diagnostic {
-            line: place.line,
-            column: place.column,
-            path: place.path.clone(),
-            ..Diagnostic::of_file(self.file, problem)
-        }
-    }
-}
-
 /// Named files that are not there, and override files beside them that nobody named.
 fn files(loaded: &Loaded, found: &mut Found) {
     let dir = &loaded.config.repo.dir;
@@ -91,7 +80,7 @@ fn files(loaded: &Loaded, found: &mut Found) {
         };
         let message = format!("{} {problem}", path.display());
         let hint = "paths are relative to repo.dir, and nothing may leave its git working tree";
-        found.errors.push(found.at(place, Problem::new(message, hint)));
+        found.errors.push(Diagnostic::of_place(found.file, place, Problem::new(message, hint)));
     }
     found.errors.dedup();
     let mut seen: HashSet<PathBuf> = HashSet::new();
@@ -106,7 +95,11 @@ fn files(loaded: &Loaded, found: &mut Found) {
                 let message = format!("{} lies beside it and is not listed", beside.display());
                 let hint = "list it after this file to use it: compose merges it by itself only \
                             when it is given no files";
-                found.warnings.push(found.at(place, Problem::new(message, hint)));
+                found.warnings.push(Diagnostic::of_place(
+                    found.file,
+                    place,
+                    Problem::new(message, hint),
+                ));
             }
         }
     }
@@ -137,7 +130,11 @@ fn share(loaded: &Loaded, projects: &[Vec<String>], found: &mut Found) {
                 let message = format!("shares the compose project {project:?} with \"{name}\"");
                 let hint = "stacks of one project must have no compose service in common; set \
                             compose_project_name to keep them apart";
-                found.warnings.push(found.at(place, Problem::new(message, hint)));
+                found.warnings.push(Diagnostic::of_place(
+                    found.file,
+                    place,
+                    Problem::new(message, hint),
+                ));
             }
         }
     }

@@ -2,6 +2,7 @@
 //! falling back on the last good copy. Nothing here writes.
 
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::config::value::{Problem, path};
@@ -84,10 +85,26 @@ pub fn load_or_last_good(path: &Path) -> Outcome {
 /// One entry: why it cannot be read.
 pub fn read(path: &Path) -> Result<Vec<u8>, Vec<Diagnostic>> {
     let fail = |problem: Problem| vec![Diagnostic::of_file(path, problem)];
-    let content = fs::read_bounded(path, FILE_BYTES_MAX)
-        .map_err(|cause| fail(format!("cannot be read: {cause}").into()))?;
+    let content =
+        fs::read_bounded(path, FILE_BYTES_MAX).map_err(|cause| fail(unreadable(path, &cause)))?;
     trust::check(path).map_err(fail)?;
     Ok(content)
+}
+
+fn unreadable(path: &Path, cause: &io::Error) -> Problem {
+    match cause.kind() {
+        io::ErrorKind::NotFound => {
+            Problem::new("does not exist", "name the configuration file with --config")
+        }
+        io::ErrorKind::PermissionDenied => {
+            Problem::new("cannot be read: permission denied", "run renew as root or as its owner")
+        }
+        _ if path.is_dir() => {
+            let hint = format!("name the file in it, like {}", path.join(FILE_NAME).display());
+            Problem::new("is a directory", hint)
+        }
+        _ => format!("cannot be read: {cause}").into(),
+    }
 }
 
 fn stored(config_path: &Path, text: &[u8]) -> Option<Loaded> {

@@ -27,7 +27,7 @@ mod service;
 mod shape;
 mod stack;
 
-pub use diagnostic::Diagnostic;
+pub use diagnostic::{Diagnostic, Extent};
 pub use host::{Docker, Heartbeat, Listen, Notify, NotifyTarget, Repo, Retention};
 pub use load::{LoadError, Outcome, find, load, load_or_last_good};
 pub use peers::unreachable_peers;
@@ -139,10 +139,14 @@ pub fn parse(text: &[u8], path: &Path) -> Result<Loaded, Vec<Diagnostic>> {
     let source = std::str::from_utf8(text).map_err(|cause| {
         let good = text.get(..cause.valid_up_to()).unwrap_or_default();
         let source = std::str::from_utf8(good).unwrap_or_default();
-        fail(source, source.len(), "", "is not UTF-8 text from here on".into())
+        let message = "is not UTF-8 text from here on";
+        fail(source, source.len(), "", Problem::new(message, "save the file as UTF-8"))
     })?;
-    let root = tree::parse(source)
-        .map_err(|error| fail(source, error.offset, "", error.message.into()))?;
+    let root = tree::parse(source).map_err(|error| fail(source, error.offset, "", error.into()))?;
+    if !matches!(root.value, tree::Value::Object(_)) {
+        let message = format!("expected an object, found {}", root.noun());
+        return Err(fail(source, root.offset, "", message.into()));
+    }
     if let Some((found, problem)) = other_version(&root) {
         return Err(fail(source, found.offset, "requires", problem));
     }

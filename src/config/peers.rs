@@ -23,12 +23,7 @@ pub fn unreachable_peers(loaded: &Loaded, file: &Path, own_names: &[String]) -> 
         );
         let hint = "a host does not count itself; until this is mended no running container of \
                     this service is ever replaced while it works";
-        warnings.push(Diagnostic {
-            line: place.line,
-            column: place.column,
-            path: place.path.clone(),
-            ..Diagnostic::of_file(file, Problem::new(message, hint))
-        });
+        warnings.push(Diagnostic::of_place(file, place, Problem::new(message, hint)));
     }
     warnings
 }

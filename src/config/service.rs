@@ -199,8 +199,8 @@ pub fn read_policy_only(reader: &mut Reader, config_dir: &Path) -> Option<Servic
 fn read_schedule(reader: &mut Reader) -> Option<Schedule> {
     let parsed = |text: &str| {
         Schedule::parse(text).map_err(|error| Problem {
-            message: error.to_string(),
-            hint: error.hint.clone(),
+            message: error.message,
+            hint: error.hint,
             within: Some(error.offset),
         })
     };

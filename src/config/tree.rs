@@ -8,6 +8,8 @@ use serde::Deserialize as _;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::config::value::Problem;
+
 /// Deeper than any configuration; every level is scanned once more, so depth costs time.
 const DEPTH_MAX: usize = 32;
 
@@ -55,6 +57,14 @@ pub struct SyntaxError {
     pub offset: usize,
     /// What is wrong there.
     pub message: String,
+    /// What to do about it.
+    pub hint: Option<&'static str>,
+}
+
+impl From<SyntaxError> for Problem {
+    fn from(error: SyntaxError) -> Problem {
+        Problem { message: error.message, hint: error.hint.map(str::to_owned), within: None }
+    }
 }
 
 impl<'a> Node<'a> {
@@ -110,6 +120,10 @@ impl<'a> Node<'a> {
 /// # Errors
 /// The first place at which the text is not JSON.
 pub fn parse(source: &str) -> Result<Node<'_>, SyntaxError> {
+    if source.trim().is_empty() {
+        let hint = "the smallest file names one service with \"name\" and \"compose_files\"";
+        return Err(SyntaxError { offset: 0, message: "is empty".to_owned(), hint: Some(hint) });
+    }
     let raw: &RawValue =
         serde_json::from_str(source).map_err(|cause| syntax_error(source, 0, &cause))?;
     build(source, raw, 0)
@@ -120,7 +134,7 @@ fn build<'a>(source: &'a str, raw: &'a RawValue, depth: usize) -> Result<Node<'a
     let offset = text.as_ptr().addr() - source.as_ptr().addr();
     if depth > DEPTH_MAX {
         let message = format!("values are nested more than {DEPTH_MAX} deep");
-        return Err(SyntaxError { offset, message });
+        return Err(SyntaxError { offset, message, hint: None });
     }
     let fail = |cause: serde_json::Error| syntax_error(source, offset, &cause);
     let value = match text.as_bytes().first() {
@@ -189,11 +203,20 @@ fn syntax_error(source: &str, start: usize, cause: &serde_json::Error) -> Syntax
         offset -= 1;
     }
     let full = cause.to_string();
-    let message = match full.rsplit_once(" at line ").map_or(full.as_str(), |(said, _)| said) {
-        "key must be a string" if source[offset..].starts_with('}') => "trailing comma",
-        said => said,
+    let said = full.rsplit_once(" at line ").map_or(full.as_str(), |(said, _)| said);
+    let here = &source[offset..];
+    let (message, hint) = match said {
+        "key must be a string" if here.starts_with('}') => ("trailing comma", None),
+        "expected value" | "key must be a string" if here.starts_with(['/', '#']) => {
+            ("a comment", Some("JSON has none; a key that starts with \"x-\" is yours to use"))
+        }
+        "EOF while parsing a value" => ("the file ends where a value should be", None),
+        "EOF while parsing an object" => ("the file ends inside an object", None),
+        "EOF while parsing a list" => ("the file ends inside a list", None),
+        "EOF while parsing a string" => ("the file ends inside a text", None),
+        said => (said, None),
     };
-    SyntaxError { offset, message: format!("not JSON: {message}") }
+    SyntaxError { offset, message: format!("not JSON: {message}"), hint }
 }
 
 #[cfg(test)]
@@ -221,8 +244,13 @@ mod tests {
     fn broken_text_is_placed() {
         let deep = "[".repeat(40) + &"]".repeat(40);
         for (source, offset, says) in [
-            ("", 0, "EOF"),
-            ("{", 0, "EOF"),
+            ("", 0, "is empty"),
+            (" \r\n", 0, "is empty"),
+            ("{", 0, "ends inside an object"),
+            ("{\"a\": [1", 8, "ends inside a list"),
+            ("{\"a\": \"b", 8, "ends inside a text"),
+            ("// hi\n{}", 0, "a comment"),
+            ("{# hi\n}", 1, "a comment"),
             ("{\"a\": 1} x", 9, "trailing"),
             ("{\"a\" 1}", 5, "expected `:`"),
             ("{\"a\":\n 1,}", 9, "trailing comma"),
