@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use lexopt::{Arg, Parser, ValueExt};
 
+use super::text::one_line;
+
 /// What renew was asked to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
@@ -52,6 +54,34 @@ pub const COMMANDS: &[(&str, &str)] = &[
     ("help", "help on renew or one of these"),
 ];
 
+/// Commands that a later version will have: somebody who read of them is not typing nonsense.
+const LATER: &[&str] = &[
+    "run",
+    "status",
+    "why",
+    "history",
+    "rollback",
+    "retry",
+    "accept",
+    "pause",
+    "resume",
+    "doctor",
+    "init",
+    "compose",
+    "leave",
+    "completions",
+    "man",
+];
+
+/// The options that each command takes, besides those that stand anywhere.
+const OPTIONS: &[(&str, &[&str])] = &[
+    ("sync", &["--service", "--dry-run", "--json"]),
+    ("plan", &["--service", "--json"]),
+    ("validate", &["--json", "--schema"]),
+];
+/// The options that stand anywhere.
+const ANYWHERE: &[&str] = &["--config", "--help", "--version"];
+
 /// Reads a command line without the program's name.
 ///
 /// # Errors
@@ -71,11 +101,18 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Line, String> {
             }
             (Arg::Short('c') | Arg::Long("config"), _) => {
                 let value = parser.value().map_err(|error| error.to_string())?;
+                if value.is_empty() {
+                    return Err("--config needs the path of a file".to_owned());
+                }
                 config = Some(PathBuf::from(value));
             }
             (Arg::Long("service"), Some("sync" | "plan")) => {
                 let value = parser.value().map_err(|error| error.to_string())?;
-                args.services.push(value.string().map_err(|error| error.to_string())?);
+                let name = value.string().map_err(|error| error.to_string())?;
+                if name.is_empty() {
+                    return Err("--service needs the name of a service".to_owned());
+                }
+                args.services.push(name);
             }
             (Arg::Long("dry-run"), Some("sync")) => args.dry_run = true,
             (Arg::Long("json"), Some("sync" | "plan" | "validate")) => args.json = true,
@@ -103,9 +140,13 @@ fn command(word: &str) -> Result<&'static str, String> {
     if let Some((name, _)) = COMMANDS.iter().find(|(name, _)| *name == word) {
         return Ok(name);
     }
+    let shown = one_line(word);
+    if LATER.contains(&word) {
+        let version = env!("CARGO_PKG_VERSION");
+        return Err(format!("renew {version} has no `{shown}` yet; it has sync, plan, validate"));
+    }
     let near = nearest(word, COMMANDS.iter().map(|(name, _)| *name));
-    let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-    Err(format!("there is no command `{word}`{hint}"))
+    Err(format!("there is no command `{shown}`{}", did_you_mean(near)))
 }
 
 fn unexpected(arg: &Arg<'_>, command: Option<&str>) -> String {
@@ -114,10 +155,26 @@ fn unexpected(arg: &Arg<'_>, command: Option<&str>) -> String {
         Arg::Long(word) => format!("--{word}"),
         Arg::Value(word) => word.to_string_lossy().into_owned(),
     };
+    let shown = one_line(&typed);
+    let all = || OPTIONS.iter().map(|(command, options)| (*command, options.iter().copied()));
     match command {
-        Some(command) => format!("`{command}` takes no {typed}"),
-        None => format!("{typed} goes behind a command, or is unknown"),
+        Some(command) => {
+            let own = all().filter(|(name, _)| *name == command).flat_map(|(_, options)| options);
+            let near = nearest(&typed, own.chain(ANYWHERE.iter().copied()));
+            format!("`{command}` takes no {shown}{}", did_you_mean(near))
+        }
+        None if all().any(|(_, mut options)| options.any(|option| option == typed)) => {
+            format!("{shown} goes behind the command: `renew COMMAND {shown}`")
+        }
+        None => {
+            let near = nearest(&typed, ANYWHERE.iter().copied());
+            format!("there is no option {shown}{}", did_you_mean(near))
+        }
     }
+}
+
+fn did_you_mean(near: Option<&str>) -> String {
+    near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default()
 }
 
 /// The candidate that a typing slip away from `word`, if one is.
@@ -161,14 +218,21 @@ mod tests {
             ("", "say what to do: sync, plan or validate"),
             ("snyc", "there is no command `snyc`; did you mean `sync`?"),
             ("frobnicate", "there is no command `frobnicate`"),
-            ("sync --jsn", "`sync` takes no --jsn"),
+            ("status", "renew VERSION has no `status` yet; it has sync, plan, validate"),
+            ("sync --jsn", "`sync` takes no --jsn; did you mean `--json`?"),
+            ("sync --cofnig a", "`sync` takes no --cofnig; did you mean `--config`?"),
             ("plan --dry-run", "`plan` takes no --dry-run"),
             ("validate --service a", "`validate` takes no --service"),
+            ("sync --config=", "--config needs the path of a file"),
+            ("sync --service=", "--service needs the name of a service"),
             ("sync extra", "`sync` takes no extra"),
-            ("--json", "--json goes behind a command, or is unknown"),
+            ("--json", "--json goes behind the command: `renew COMMAND --json`"),
+            ("--confg a", "there is no option --confg; did you mean `--config`?"),
+            ("--colour", "there is no option --colour"),
             ("sync --service", "missing argument for option '--service'"),
         ] {
-            assert_eq!(line(text), Err(expected.to_owned()), "{text}");
+            let expected = expected.replace("VERSION", env!("CARGO_PKG_VERSION"));
+            assert_eq!(line(text), Err(expected), "{text}");
         }
     }
 

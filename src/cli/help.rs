@@ -15,7 +15,7 @@ pub fn text(topic: Option<&str>) -> String {
 
 fn overview() -> String {
     let mut text = format!(
-        "renew {}: keeps this host's docker compose stacks in step with a git repository\n\n\
+        "renew {}: keeps the docker compose stacks of this host in step with git\n\n\
          Usage: renew [--config PATH] COMMAND [OPTIONS]\n\nCommands:\n",
         env!("CARGO_PKG_VERSION")
     );
@@ -92,3 +92,20 @@ Options:
 
 Exit codes: 0, or 1 if there is an error.
 ";
+
+#[cfg(test)]
+mod tests {
+    use super::{COMMANDS, text};
+
+    #[test]
+    fn every_help_fits_eighty_columns() {
+        for topic in COMMANDS.iter().map(|(name, _)| Some(*name)).chain([None]) {
+            let wide: Vec<String> = text(topic)
+                .lines()
+                .filter(|line| line.chars().count() > 80)
+                .map(str::to_owned)
+                .collect();
+            assert!(wide.is_empty(), "{topic:?}: {wide:?}");
+        }
+    }
+}

@@ -1,25 +1,48 @@
-//! Logs: lines on standard error, filtered by `RUST_LOG`. Under journald the time is left to it and
-//! the priority is told in its own way (sd-daemon(3)).
+//! Logs: lines on standard error, filtered by `RUST_LOG`. A person at a terminal gets the bare
+//! words; under journald the time is left to it and the priority is told in its own way
+//! (sd-daemon(3)). It never lets a library log what it sends and receives.
 
-use std::io::Write;
+use std::io::{self, IsTerminal, Write};
 
 use log::Level;
 
+use super::text::one_line;
 use crate::sys;
+
+/// What libraries may not say less important things than, whatever `RUST_LOG` says: below it they
+/// print requests and answers, and with them the environment of containers.
+const LIBRARIES: &[&str] = &["ureq", "rustls"];
+
+/// Who reads the lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reader {
+    Terminal,
+    Journal,
+    File,
+}
 
 /// Begins to log. `info` and worse are shown unless `RUST_LOG` says otherwise.
 pub fn start() {
-    let filter = sys::env::text("RUST_LOG").unwrap_or_else(|| "info,ureq=warn".to_owned());
-    let journal = sys::env::var("JOURNAL_STREAM").is_some();
+    let filter = sys::env::text("RUST_LOG").unwrap_or_else(|| "info".to_owned());
+    let reader = match () {
+        // A terminal inherits the variable from the session that started it.
+        () if io::stderr().is_terminal() => Reader::Terminal,
+        () if sys::env::var("JOURNAL_STREAM").is_some() => Reader::Journal,
+        () => Reader::File,
+    };
     let mut builder = env_logger::Builder::new();
     builder.parse_filters(&filter).format(move |line, record| {
-        let text = escape(&record.args().to_string());
-        if journal {
-            return writeln!(line, "<{}>{text}", priority(record.level()));
+        let text = one_line(&record.args().to_string());
+        let level = record.level();
+        match reader {
+            Reader::Journal => writeln!(line, "<{}>{text}", priority(level)),
+            Reader::Terminal => writeln!(line, "{}{text}", prefix(level)),
+            Reader::File => writeln!(line, "{} {level:5} {text}", sys::clock::local_time()),
         }
-        let now = sys::clock::local_time();
-        writeln!(line, "{now} {:5} {text}", record.level())
     });
+    for library in LIBRARIES {
+        builder.filter_module(library, log::LevelFilter::Warn);
+    }
     // A second logger in one process is a mistake of ours, not the user's: the first one stays.
     let _ = builder.try_init();
 }
@@ -34,25 +57,13 @@ fn priority(level: Level) -> u8 {
     }
 }
 
-/// Text of others (commit subjects, image names, complaints) must not forge lines or drive the
-/// terminal.
-fn escape(text: &str) -> String {
-    text.chars()
-        .flat_map(|c| {
-            let hostile = c.is_control() || ('\u{202a}'..='\u{202e}').contains(&c);
-            let escaped: Vec<char> = if hostile { c.escape_default().collect() } else { vec![c] };
-            escaped
-        })
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::escape;
-
-    #[test]
-    fn control_characters_cannot_forge_a_line() {
-        assert_eq!(escape("a\nb\u{1b}[31mc"), "a\\nb\\u{1b}[31mc");
-        assert_eq!(escape("plain ünïcode"), "plain ünïcode");
+/// What a person sees before the words.
+fn prefix(level: Level) -> &'static str {
+    match level {
+        Level::Error => "error: ",
+        Level::Warn => "warning: ",
+        Level::Info => "",
+        Level::Debug => "debug: ",
+        Level::Trace => "trace: ",
     }
 }

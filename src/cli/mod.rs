@@ -7,6 +7,7 @@ mod render;
 mod signals;
 mod sync;
 mod table;
+mod text;
 pub mod validate;
 
 use std::io::{self, Write};
@@ -21,6 +22,11 @@ use crate::sys::clock::{Clock, SystemClock};
 
 /// Exit: the command line itself is wrong (`EX_USAGE` of sysexits.h).
 const EXIT_USAGE: u8 = 64;
+/// What to say, and what to do, when there is no configuration file.
+const NO_CONFIG: (&str, &str) = (
+    "no renew.json here, in any folder above, or in /etc/renew",
+    "name one with --config, or write one: see renew.example.json",
+);
 
 /// Runs the command that the process was started with.
 #[must_use]
@@ -30,47 +36,44 @@ pub fn main() -> ExitCode {
         Ok(line) => run(&line),
         Err(message) => {
             let mut err = io::stderr().lock();
-            writeln!(err, "renew: {message}\nTry `renew --help`.").map(|()| EXIT_USAGE)
+            ended(writeln!(err, "renew: {message}\nTry `renew --help`."), EXIT_USAGE)
         }
     };
-    match code {
-        Ok(code) => ExitCode::from(code),
-        // The reader of our output went away: nobody is left to tell.
-        Err(cause) if cause.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-        Err(_) => ExitCode::FAILURE,
+    ExitCode::from(code)
+}
+
+fn run(line: &Line) -> u8 {
+    let config = line.config.clone().or_else(find_config);
+    match &line.command {
+        Command::Help(topic) => ended(say(help::text(*topic)), 0),
+        Command::Version => ended(say(format!("renew {}\n", env!("CARGO_PKG_VERSION"))), 0),
+        Command::Validate { json, schema } => {
+            let options = validate::ValidateOptions { config, json: *json, schema: *schema };
+            let now = SystemClock::default().now();
+            let (mut out, mut err) = (io::stdout().lock(), io::stderr().lock());
+            validate::run(&options, now, &mut out, &mut err)
+        }
+        Command::Sync(args) => sync::run(config.as_deref(), args, &signals::Signals::listen()),
     }
 }
 
-fn run(line: &Line) -> io::Result<u8> {
-    let mut out = io::stdout().lock();
-    match &line.command {
-        Command::Help(topic) => out.write_all(help::text(*topic).as_bytes()).map(|()| 0),
-        Command::Version => writeln!(out, "renew {}", env!("CARGO_PKG_VERSION")).map(|()| 0),
-        Command::Validate { json, schema } => {
-            let options = validate::ValidateOptions {
-                config: line.config.clone().or_else(find_config),
-                json: *json,
-                schema: *schema,
-            };
-            let now = SystemClock::default().now();
-            validate::run(&options, now, &mut out, &mut io::stderr().lock())
+fn say(text: String) -> io::Result<()> {
+    io::stdout().lock().write_all(text.as_bytes())
+}
+
+/// The exit code of a command that is over, once its output was `written`. A reader that went away
+/// (`renew plan | head`) has all it wanted: the code stays that of the work.
+fn ended(written: io::Result<()>, code: u8) -> u8 {
+    match written {
+        Err(cause) if cause.kind() != io::ErrorKind::BrokenPipe => {
+            // Nothing is left to do if that cannot be said either.
+            let _ = writeln!(io::stderr(), "renew: cannot write the output: {cause}");
+            code.max(1)
         }
-        Command::Sync(args) => {
-            drop(out);
-            match line.config.clone().or_else(find_config) {
-                Some(config) => sync::run(&config, args, &signals::Signals::listen()),
-                None => no_config(),
-            }
-        }
+        Ok(()) | Err(_) => code,
     }
 }
 
 fn find_config() -> Option<PathBuf> {
     config::find(&sys::env::current_dir())
-}
-
-fn no_config() -> io::Result<u8> {
-    let text = "renew: no renew.json here, in any folder above, or in /etc/renew\n  \
-                -> name one with --config, or write one: see renew.example.json\n";
-    io::stderr().lock().write_all(text.as_bytes()).map(|()| 1)
 }

@@ -5,13 +5,15 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::table::Table;
-use crate::config::Diagnostic;
+use super::text::{self, one_line};
 use crate::decide::plan::{Action, Step};
 use crate::problem::Problem;
 use crate::reconcile::{Outcome, Report, ServiceReport, short};
 
 /// Columns of human output.
 const WIDTH: usize = 80;
+/// So many services are named that have the same problem; more are counted.
+const NAMES_MAX: usize = 4;
 
 #[derive(Serialize)]
 struct Document<'r> {
@@ -74,31 +76,7 @@ pub fn json(out: &mut impl Write, report: &Report, exit_code: u8) -> io::Result<
         errors: report.problems.iter().map(error_part).collect(),
         exit_code,
     };
-    write_document(out, &document)
-}
-
-/// The JSON document when there is no configuration to work from.
-///
-/// # Errors
-/// When `out` cannot be written.
-pub fn config_errors(out: &mut impl Write, errors: &[Diagnostic], exit_code: u8) -> io::Result<()> {
-    let messages: Vec<String> = errors.iter().map(ToString::to_string).collect();
-    let part = |message: &'_ String| message.clone();
-    let messages: Vec<String> = messages.iter().map(part).collect();
-    let document = Document {
-        commit: CommitPart { current: None, target: None },
-        services: Vec::new(),
-        errors: messages
-            .iter()
-            .map(|message| ErrorPart { reason: "config", message, resolution: "mend renew.json" })
-            .collect(),
-        exit_code,
-    };
-    write_document(out, &document)
-}
-
-fn write_document(out: &mut impl Write, document: &Document<'_>) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, document)?;
+    serde_json::to_writer_pretty(&mut *out, &document)?;
     writeln!(out)
 }
 
@@ -131,30 +109,47 @@ fn action_part(action: &Action) -> ActionPart<'_> {
     }
 }
 
-/// A plan for a person: a line per compose service, and the sum.
+/// A plan for a person: a line per compose service, and the sum. Nothing of a service for which
+/// there is no plan: that is a problem, and problems are told elsewhere.
 ///
 /// # Errors
 /// When `out` cannot be written.
 pub fn plan(out: &mut impl Write, report: &Report) -> io::Result<()> {
-    commit_line(out, report)?;
-    let mut table = Table::new(&["SERVICE", "COMPOSE SERVICE", "ACTION", "REASON", "DETAIL"]);
-    for service in &report.services {
-        for action in &service.actions {
-            let step = if action.pull { "pull+" } else { "" };
-            table.row(&[
-                &service.name,
-                &action.compose_service,
-                &format!("{step}{}", action.step.name()),
-                action.reason.name(),
-                &action.detail,
-            ]);
-        }
+    let planned = |service: &ServiceReport| service.error.is_none() || !service.actions.is_empty();
+    if !report.services.iter().any(planned) {
+        return Ok(());
     }
-    write!(out, "{}", table.render(WIDTH))?;
+    commit_line(out, report)?;
+    let step = |action: &Action| {
+        let first = if action.pull { "pull+" } else { "" };
+        format!("{first}{}", action.step.name())
+    };
+    write!(out, "{}", table(report, |_| true, step).render(WIDTH))?;
     for note in report.services.iter().flat_map(|service| &service.notes) {
         writeln!(out, "note: {note}")?;
     }
     writeln!(out, "{}", sum(report))
+}
+
+/// The actions of all services, those that `shown` picks.
+fn table(
+    report: &Report,
+    shown: impl Fn(&Action) -> bool,
+    step: impl Fn(&Action) -> String,
+) -> Table {
+    let mut table = Table::new(&["SERVICE", "COMPOSE SERVICE", "ACTION", "REASON", "DETAIL"]);
+    for service in &report.services {
+        for action in service.actions.iter().filter(|action| shown(action)) {
+            table.row(&[
+                &service.name,
+                &action.compose_service,
+                &step(action),
+                action.reason.name(),
+                &one_line(&action.detail),
+            ]);
+        }
+    }
+    table
 }
 
 fn commit_line(out: &mut impl Write, report: &Report) -> io::Result<()> {
@@ -211,19 +206,7 @@ fn bytes(count: u64) -> String {
 /// When `out` cannot be written.
 pub fn sync(out: &mut impl Write, report: &Report) -> io::Result<()> {
     commit_line(out, report)?;
-    let mut table = Table::new(&["SERVICE", "COMPOSE SERVICE", "ACTION", "REASON", "DETAIL"]);
-    for service in &report.services {
-        let news = service.actions.iter().filter(|action| is_news(action));
-        for action in news {
-            table.row(&[
-                &service.name,
-                &action.compose_service,
-                action.step.name(),
-                action.reason.name(),
-                &action.detail,
-            ]);
-        }
-    }
+    let table = table(report, is_news, |action| action.step.name().to_owned());
     if !table.is_empty() {
         write!(out, "{}", table.render(WIDTH))?;
     }
@@ -240,7 +223,7 @@ fn is_news(action: &Action) -> bool {
         || matches!(action.reason, Reason::Adopted | Reason::Refused | Reason::NeedsBuild)
 }
 
-/// What went wrong, each with the way out.
+/// What went wrong, each once and with the way out.
 ///
 /// # Errors
 /// When `err` cannot be written.
@@ -248,18 +231,32 @@ pub fn problems(err: &mut impl Write, report: &Report) -> io::Result<()> {
     for problem in &report.problems {
         one_problem(err, "renew", problem)?;
     }
+    let mut met: Vec<(&Problem, Vec<&str>)> = Vec::new();
     for service in &report.services {
-        if let Some(problem) = &service.error {
-            one_problem(err, &service.name, problem)?;
+        let Some(problem) = &service.error else { continue };
+        match met.iter_mut().find(|(other, _)| *other == problem) {
+            Some((_, names)) => names.push(&service.name),
+            None => met.push((problem, vec![&service.name])),
         }
+    }
+    for (problem, names) in met {
+        let who = match names.len() {
+            0..=NAMES_MAX => names.join(", "),
+            count => format!("{count} services"),
+        };
+        one_problem(err, &who, problem)?;
     }
     Ok(())
 }
 
 fn one_problem(err: &mut impl Write, who: &str, problem: &Problem) -> io::Result<()> {
-    writeln!(err, "{who}: {}", problem.message)?;
+    let mut lines = text::lines(&problem.message);
+    writeln!(err, "{who}: {}", lines.next().unwrap_or_default())?;
+    for line in lines {
+        writeln!(err, "    {line}")?;
+    }
     if !problem.resolution.is_empty() {
-        writeln!(err, "  -> {}", problem.resolution)?;
+        writeln!(err, "  -> {}", one_line(&problem.resolution))?;
     }
     Ok(())
 }
@@ -277,7 +274,36 @@ impl Report {
 
 #[cfg(test)]
 mod tests {
-    use super::bytes;
+    use super::{bytes, plan, problems};
+    use crate::problem::Problem;
+    use crate::reconcile::{Report, ServiceReport};
+
+    fn stopped(names: &[&str]) -> Report {
+        let problem = Problem::setup("git_failed", "fatal: \u{1b}[31ma\n\n\tb\n", "mend it");
+        let service = |name: &&str| ServiceReport::stopped(name, problem.clone());
+        Report { services: names.iter().map(service).collect(), ..Report::default() }
+    }
+
+    #[test]
+    fn what_stopped_every_service_is_said_once() {
+        for (names, who) in [
+            (["a"].as_slice(), "a"),
+            (&["a", "b"], "a, b"),
+            (&["a", "b", "c", "d", "e"], "5 services"),
+        ] {
+            let mut said = Vec::new();
+            problems(&mut said, &stopped(names)).unwrap();
+            let expected = format!("{who}: fatal: \\u{{1b}}[31ma\n     b\n  -> mend it\n");
+            assert_eq!(String::from_utf8(said).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn no_plan_is_not_shown_as_an_empty_one() {
+        let mut said = Vec::new();
+        plan(&mut said, &stopped(&["a"])).unwrap();
+        assert!(said.is_empty());
+    }
 
     #[test]
     fn sizes_read_as_docker_prints_them() {

@@ -1,14 +1,15 @@
 //! `renew sync` and `renew plan`: one pass, then what it did, for a person or a program.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::path::Path;
 
 use super::args::{SyncArgs, nearest};
-use super::render;
 use super::signals::Signals;
+use super::text::one_line;
+use super::{NO_CONFIG, ended, render};
 use crate::config::{self, Config, Diagnostic, Loaded, Service};
 use crate::docker::credentials::default_config_dir;
-use crate::problem::Trouble;
+use crate::problem::{Problem, Trouble};
 use crate::reconcile::{self, DockerPlace, Host, Order, Report, Restart, Synced};
 use crate::sys;
 use crate::sys::clock::SystemClock;
@@ -20,64 +21,89 @@ const EXIT_SETUP: u8 = 1;
 const EXIT_ENGINE: u8 = 2;
 /// Exit: refused.
 const EXIT_REFUSED: u8 = 3;
+/// So many service names are listed to choose from.
+const NAMES_MAX: usize = 8;
 
-/// Runs the command and returns the exit code.
-///
-/// # Errors
-/// Only when standard output cannot be written.
-pub fn run(config: &Path, args: &SyncArgs, signals: &Signals) -> io::Result<u8> {
-    let first = match load(config, args) {
-        Ok(loaded) => loaded,
-        Err(errors) => return refuse_config(&errors, args),
+/// Runs the command and returns the exit code. `path` is the configuration file, if there is one.
+pub fn run(path: Option<&Path>, args: &SyncArgs, signals: &Signals) -> u8 {
+    let passed = match path {
+        Some(path) => pass(path, args, signals),
+        None => {
+            let (message, resolution) = NO_CONFIG;
+            Err(vec![Problem::setup("config", message, resolution)])
+        }
     };
+    let (report, of_report) = match passed {
+        Ok(report) => {
+            let code = if args.dry_run { plan_code(&report) } else { exit_code(&report) };
+            (report, code)
+        }
+        Err(problems) => (Report { problems, ..Report::default() }, EXIT_SETUP),
+    };
+    let code = signals.exit_code().unwrap_or(of_report);
+    ended(print(&report, code, args), code)
+}
+
+/// The report of a pass, or why there could be none.
+type Passed = Result<Report, Vec<Problem>>;
+
+fn pass(path: &Path, args: &SyncArgs, signals: &Signals) -> Passed {
+    let first = load(path, args)?;
     let clock = SystemClock::default();
     let exec = SystemExec { cancel: signals.cancel.clone() };
     let host =
         Host::new(std::sync::Arc::new(exec), &clock, signals.cancel.clone(), place(&first.config));
-    let (report, loaded) = match args.dry_run {
+    match args.dry_run {
         true => foretell(&host, first, args),
-        false => carry_out(&host, first, config, args),
-    };
-    let (report, loaded) = match report {
-        Ok(report) => (report, loaded),
-        Err(errors) => return refuse_config(&errors, args),
-    };
-    let of_report =
-        if args.dry_run { plan_code(&report) } else { exit_code(&report, loaded.broken) };
-    let code = signals.exit_code().unwrap_or(of_report);
-    print(&report, code, args)?;
-    Ok(code)
+        false => carry_out(&host, first, path, args),
+    }
 }
 
-/// A configuration that loaded, and whether it is only the last good copy of a broken one.
+/// A configuration to work from.
 struct Ready {
     config: Config,
-    broken: bool,
+    /// Why it is only the copy of the last one that loaded; empty when the file itself loads.
+    broken: Vec<Problem>,
 }
 
-/// Either the report of a pass, or why the configuration it needed does not load.
-type Passed = (Result<Report, Vec<Diagnostic>>, Ready);
+impl Ready {
+    /// The report, with what is wrong with the configuration before everything else.
+    fn finish(self, mut report: Report, args: &SyncArgs) -> Report {
+        if someone_looks(args) {
+            elsewhere(&self.config, args);
+        }
+        report.problems.splice(0..0, self.broken);
+        report
+    }
+}
 
-fn load(path: &Path, args: &SyncArgs) -> Result<Ready, Vec<Diagnostic>> {
+fn load(path: &Path, args: &SyncArgs) -> Result<Ready, Vec<Problem>> {
     match config::load_or_last_good(path) {
         config::Outcome::Good(loaded) => {
             if !args.dry_run {
                 keep_last_good(&loaded.config, path);
             }
-            Ok(warned(loaded, false))
+            warn(&loaded, args);
+            Ok(Ready { config: loaded.config, broken: Vec::new() })
         }
         config::Outcome::LastGood { loaded, errors } => {
-            complain("", &errors);
-            log::error!("working from the last configuration that loaded");
-            Ok(warned(loaded, true))
+            log::warn!(
+                "{} does not load: working from a copy of the last one that did",
+                path.display()
+            );
+            Ok(Ready { config: loaded.config, broken: problems_of(&errors) })
         }
-        config::Outcome::Bad(errors) => Err(errors),
+        config::Outcome::Bad(errors) => Err(problems_of(&errors)),
     }
 }
 
-/// Keeps the configuration for a day when the file is broken. A state directory that cannot be
+/// Keeps the configuration for a day when the file is broken. Nothing is made where there is no
+/// repository: a mistyped `repo.dir` must not come into being. A state directory that cannot be
 /// written is told by the pass itself.
 fn keep_last_good(config: &Config, path: &Path) {
+    if !config.repo.dir.is_dir() {
+        return;
+    }
     let kept = sys::fs::read_bounded(path, config::FILE_BYTES_MAX)
         .and_then(|text| config::last_good::store(&config.state_dir, path, &text));
     if let Err(cause) = kept {
@@ -85,20 +111,38 @@ fn keep_last_good(config: &Config, path: &Path) {
     }
 }
 
-/// One log line a line: a hint stands on its own.
-fn complain(whose: &str, errors: &[Diagnostic]) {
-    for error in errors {
-        for line in error.to_string().lines() {
-            log::error!("{whose}{line}");
+fn problems_of(errors: &[Diagnostic]) -> Vec<Problem> {
+    let problem = |error: &Diagnostic| {
+        Problem::setup("config", error.headline(), error.hint.clone().unwrap_or_default())
+    };
+    errors.iter().map(problem).collect()
+}
+
+/// Whether a remark reaches a person: a run from cron that mailed it each time would be muted.
+fn someone_looks(args: &SyncArgs) -> bool {
+    args.dry_run || io::stderr().is_terminal()
+}
+
+fn warn(loaded: &Loaded, args: &SyncArgs) {
+    if someone_looks(args) {
+        for warning in &loaded.warnings {
+            log::warn!("{}", warning.headline());
         }
     }
 }
 
-fn warned(loaded: Loaded, broken: bool) -> Ready {
-    for warning in &loaded.warnings {
-        log::debug!("{warning}");
+/// Says why there is less than was asked for: services of other hosts are left out.
+fn elsewhere(config: &Config, args: &SyncArgs) {
+    let host = sys::env::hostname();
+    let here = |service: &Service| service.runs_on(std::slice::from_ref(&host));
+    if args.services.is_empty() && !config.services.iter().any(here) {
+        log::warn!("no service of {} is for this host ({host})", config.path.display());
     }
-    Ready { config: loaded.config, broken }
+    for name in &args.services {
+        if config.service(name).is_some_and(|service| !here(service)) {
+            log::warn!("{name} is not for this host ({host}): see its `hosts`");
+        }
+    }
 }
 
 fn place(config: &Config) -> DockerPlace {
@@ -118,24 +162,32 @@ fn place(config: &Config) -> DockerPlace {
 
 /// A sync; once more from the start when the fetch brought another configuration.
 fn carry_out(host: &Host<'_>, first: Ready, path: &Path, args: &SyncArgs) -> Passed {
-    let synced = match order(&first.config, args, Restart::Allowed) {
-        Ok(order) => reconcile::sync(host, &order),
-        Err(unknown) => return (Err(vec![unknown]), first),
-    };
-    match synced {
-        Synced::Done(report) => (Ok(report), first),
+    let unknown = unknown(&first.config, args);
+    if let Some(problem) = &unknown
+        && !arrives(host, &first.config, args)
+    {
+        return Err(first.broken.into_iter().chain([problem.clone()]).collect());
+    }
+    match reconcile::sync(host, &order(&first.config, args, Restart::Allowed)) {
+        Synced::Done(mut report) => {
+            report.problems.extend(unknown);
+            Ok(first.finish(report, args))
+        }
         Synced::ConfigMoved => {
             log::info!("{} came with the fetch: starting again with it", path.display());
-            let second = match load(path, args) {
-                Ok(second) => second,
-                Err(errors) => return (Err(errors), first),
-            };
-            match order(&second.config, args, Restart::Done).map(|o| reconcile::sync(host, &o)) {
-                Ok(Synced::Done(report)) => (Ok(report), second),
-                Ok(Synced::ConfigMoved) => (Ok(Report::default()), second),
-                Err(unknown) => (Err(vec![unknown]), second),
-            }
+            again(host, load(path, args)?, args)
         }
+    }
+}
+
+/// The second try, with a configuration that the first one brought.
+fn again(host: &Host<'_>, second: Ready, args: &SyncArgs) -> Passed {
+    if let Some(problem) = unknown(&second.config, args) {
+        return Err(second.broken.into_iter().chain([problem]).collect());
+    }
+    match reconcile::sync(host, &order(&second.config, args, Restart::Done)) {
+        Synced::Done(report) => Ok(second.finish(report, args)),
+        Synced::ConfigMoved => Ok(second.finish(Report::default(), args)),
     }
 }
 
@@ -144,55 +196,60 @@ fn foretell(host: &Host<'_>, first: Ready, args: &SyncArgs) -> Passed {
     let incoming = reconcile::incoming_config(host, &first.config).ok().flatten();
     let ready = match incoming.map(|text| config::parse(&text, &first.config.path)) {
         None => first,
-        Some(Ok(loaded)) => warned(loaded, false),
+        Some(Ok(loaded)) => {
+            warn(&loaded, args);
+            Ready { config: loaded.config, broken: Vec::new() }
+        }
         Some(Err(errors)) => {
-            complain("incoming ", &errors);
-            Ready { broken: true, ..first }
+            let branch = &first.config.repo.branch;
+            let told = |problem: Problem| {
+                let message = format!("as {branch} has it now: {}", problem.message);
+                Problem { message, ..problem }
+            };
+            let broken = problems_of(&errors).into_iter().map(told).collect();
+            Ready { broken, ..first }
         }
     };
-    match order(&ready.config, args, Restart::Done) {
-        Ok(order) => (Ok(reconcile::plan(host, &order)), ready),
-        Err(unknown) => (Err(vec![unknown]), ready),
+    match unknown(&ready.config, args) {
+        Some(problem) => Err(ready.broken.into_iter().chain([problem]).collect()),
+        None => {
+            let report = reconcile::plan(host, &order(&ready.config, args, Restart::Done));
+            Ok(ready.finish(report, args))
+        }
     }
+}
+
+/// Whether every named service is in the configuration that the fetch is about to bring.
+fn arrives(host: &Host<'_>, config: &Config, args: &SyncArgs) -> bool {
+    let incoming = reconcile::incoming_config(host, config).ok().flatten();
+    let loaded = incoming.and_then(|text| config::parse(&text, &config.path).ok());
+    loaded.is_some_and(|loaded| unknown(&loaded.config, args).is_none())
+}
+
+/// What is wrong with the named services: the first that the configuration does not have.
+fn unknown(config: &Config, args: &SyncArgs) -> Option<Problem> {
+    let wanted = args.services.iter().find(|name| config.service(name).is_none())?;
+    let names: Vec<&str> = config.services.iter().map(|service| service.name.as_str()).collect();
+    let message =
+        format!("there is no service `{}` in {}", one_line(wanted), config.path.display());
+    let resolution = match nearest(wanted, names.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None if names.len() <= NAMES_MAX => format!("it has {}", names.join(", ")),
+        None => "`renew validate` lists them".to_owned(),
+    };
+    Some(Problem::setup("config", message, resolution))
 }
 
 /// The services that are meant: of this host, and named if any were.
-fn order<'c>(
-    config: &'c Config,
-    args: &SyncArgs,
-    restart: Restart,
-) -> Result<Order<'c>, Diagnostic> {
-    let names = config.services.iter().map(|service| service.name.as_str());
-    for wanted in &args.services {
-        if !names.clone().any(|name| name == wanted) {
-            let near = nearest(wanted, names.clone());
-            let hint = near.map(|near| format!("did you mean `{near}`?"));
-            let message = format!("there is no service `{wanted}`");
-            return Err(Diagnostic::of_file(
-                &config.path,
-                config::value::Problem { message, hint, within: None },
-            ));
-        }
-    }
+fn order<'c>(config: &'c Config, args: &SyncArgs, restart: Restart) -> Order<'c> {
     let host = sys::env::hostname();
-    let meant = |service: &&Service| {
-        let named = args.services.is_empty()
-            || args.services.iter().any(|name| name == service.name.as_str());
-        named && service.runs_on(std::slice::from_ref(&host))
-    };
-    Ok(Order { config, services: config.services.iter().filter(meant).collect(), restart })
+    let meant =
+        |service: &&Service| named(service, args) && service.runs_on(std::slice::from_ref(&host));
+    Order { config, services: config.services.iter().filter(meant).collect(), restart }
 }
 
-fn refuse_config(errors: &[Diagnostic], args: &SyncArgs) -> io::Result<u8> {
-    let mut out = io::stdout().lock();
-    if args.json {
-        render::config_errors(&mut out, errors, EXIT_SETUP)?;
-    }
-    let mut err = io::stderr().lock();
-    for error in errors {
-        writeln!(err, "renew: {error}")?;
-    }
-    Ok(EXIT_SETUP)
+fn named(service: &Service, args: &SyncArgs) -> bool {
+    args.services.is_empty() || args.services.iter().any(|name| name == service.name.as_str())
 }
 
 /// A plan is 1 only when there is a service for which none could be made.
@@ -202,29 +259,29 @@ fn plan_code(report: &Report) -> u8 {
 }
 
 /// 2 before 1 before 3.
-fn exit_code(report: &Report, broken_config: bool) -> u8 {
+fn exit_code(report: &Report) -> u8 {
     let troubles = report.troubles();
     let has = |trouble: Trouble| troubles.contains(&trouble);
     match () {
         () if has(Trouble::Engine) => EXIT_ENGINE,
-        () if has(Trouble::Setup) || broken_config => EXIT_SETUP,
+        () if has(Trouble::Setup) => EXIT_SETUP,
         () if has(Trouble::Refused) => EXIT_REFUSED,
         () => 0,
     }
 }
 
-/// Prints: one JSON document when asked; for a person on a terminal always, elsewhere only when
-/// there is something to say, since cron mails whatever is printed.
+/// Prints: one JSON document when asked, and nothing beside it; for a person on a terminal always,
+/// elsewhere only when there is something to say, since cron mails whatever is printed.
 fn print(report: &Report, code: u8, args: &SyncArgs) -> io::Result<()> {
     let mut out = io::stdout().lock();
     if args.json {
         return render::json(&mut out, report, code);
     }
-    if args.dry_run {
-        render::plan(&mut out, report)?;
-    } else if out.is_terminal() || report.has_news() {
-        render::sync(&mut out, report)?;
-    }
-    let mut err = io::stderr().lock();
-    render::problems(&mut err, report)
+    let said = match args.dry_run {
+        true => render::plan(&mut out, report),
+        false if out.is_terminal() || report.has_news() => render::sync(&mut out, report),
+        false => Ok(()),
+    };
+    // Whoever closed standard output may still read this.
+    render::problems(&mut io::stderr().lock(), report).and(said)
 }

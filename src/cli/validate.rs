@@ -8,6 +8,8 @@ use chrono::{DateTime, Local, SecondsFormat, TimeZone, Utc};
 use serde::Serialize;
 
 use crate::cli::table::{Table, wrap};
+use crate::cli::text::one_line;
+use crate::cli::{NO_CONFIG, ended};
 use crate::config::value::Problem;
 use crate::config::{self, Diagnostic, LoadError, Service, disk};
 use crate::sys::{env, zone};
@@ -21,7 +23,7 @@ const EXIT_BAD: u8 = 1;
 /// What the command line said.
 #[derive(Debug, Clone, Default)]
 pub struct ValidateOptions {
-    /// `--config`; searched if not said.
+    /// The file, named or found; nothing when there is none.
     pub config: Option<PathBuf>,
     /// `--json`
     pub json: bool,
@@ -59,38 +61,30 @@ pub struct ServiceReport {
     pub here: bool,
 }
 
-/// Runs the command and answers its exit code.
-///
-/// # Errors
-/// Only when the report cannot be written.
+/// Runs the command and answers its exit code: 0, or 1 if there is an error or the report cannot be
+/// written.
 pub fn run(
     options: &ValidateOptions,
     now: DateTime<Utc>,
     out: &mut dyn io::Write,
     err: &mut dyn io::Write,
-) -> io::Result<u8> {
+) -> u8 {
     if options.schema {
-        out.write_all(config::schema::text().as_bytes())?;
-        return Ok(EXIT_GOOD);
+        return ended(out.write_all(config::schema::text().as_bytes()), EXIT_GOOD);
     }
-    let path = match &options.config {
-        Some(path) => path.clone(),
-        None => match std::env::current_dir().ok().and_then(|dir| config::find(&dir)) {
-            Some(path) => path,
-            None => return not_found(options, out, err),
-        },
+    let Some(path) = &options.config else {
+        return ended(not_found(options, out, err), EXIT_BAD);
     };
-    let mut report = report(&path, now, &Local, &[env::hostname()]);
+    let mut report = report(path, now, &Local, &[env::hostname()]);
     if let Err(bad) = zone::check() {
         // The times below it would be those of UTC without a word.
-        report.errors.push(Diagnostic::of_file(&path, Problem::from(bad.to_string())));
+        report.errors.push(Diagnostic::of_file(path, Problem::from(bad.to_string())));
     }
-    if options.json {
-        write_json(&report, out)?;
-    } else {
-        out.write_all(human(&report, &path).as_bytes())?;
-    }
-    Ok(if report.errors.is_empty() { EXIT_GOOD } else { EXIT_BAD })
+    let written = match options.json {
+        true => write_json(&report, out),
+        false => out.write_all(human(&report, path).as_bytes()),
+    };
+    ended(written, if report.errors.is_empty() { EXIT_GOOD } else { EXIT_BAD })
 }
 
 /// Resolves one configuration file into a report. `hostnames` are those of this host.
@@ -151,17 +145,14 @@ fn not_found(
     options: &ValidateOptions,
     out: &mut dyn io::Write,
     err: &mut dyn io::Write,
-) -> io::Result<u8> {
-    let message = "no renew.json here, further up, or in /etc/renew";
-    let hint = "name one with --config, or copy renew.example.json";
-    if options.json {
-        let error = Diagnostic::of_file(Path::new("renew.json"), Problem::new(message, hint));
-        let report = Report { services: Vec::new(), warnings: Vec::new(), errors: vec![error] };
-        write_json(&report, out)?;
-    } else {
-        writeln!(err, "{message}\n  hint: {hint}")?;
+) -> io::Result<()> {
+    let (message, hint) = NO_CONFIG;
+    if !options.json {
+        return writeln!(err, "renew: {message}\n  -> {hint}");
     }
-    Ok(EXIT_BAD)
+    let error = Diagnostic::of_file(Path::new("renew.json"), Problem::new(message, hint));
+    let report = Report { services: Vec::new(), warnings: Vec::new(), errors: vec![error] };
+    write_json(&report, out)
 }
 
 fn write_json(report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
@@ -226,8 +217,7 @@ fn schedules(report: &Report) -> String {
 
 /// `file:line:col: path: message` unbroken for tools, the hint wrapped for people.
 fn shown(finding: &Diagnostic) -> String {
-    let bare = Diagnostic { hint: None, ..finding.clone() };
-    let mut text = format!("{bare}\n");
+    let mut text = format!("{}\n", one_line(&finding.headline()));
     for (index, line) in
         wrap(finding.hint.as_deref().unwrap_or_default(), WIDTH_CHARS - 8).iter().enumerate()
     {

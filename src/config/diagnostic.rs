@@ -73,7 +73,9 @@ impl Diagnostic {
         if self.extent == Extent::Place {
             text.push_str(&format!(":{}:{}", self.line, self.column));
         }
-        if !self.path.is_empty() {
+        // Some messages begin with the path: what is said to programs must say it all.
+        let said = !self.path.is_empty() && self.message.starts_with(&format!("\"{}\"", self.path));
+        if !self.path.is_empty() && !said {
             text.push_str(&format!(": {}", self.path));
         }
         format!("{text}: {}", self.message)
@@ -209,6 +211,16 @@ mod tests {
         let whole = Diagnostic::of_file(Path::new("/x/renew.json"), "does not exist".into());
         assert_eq!(whole.to_string(), "/x/renew.json: does not exist");
         assert_eq!((whole.line, whole.column), (1, 1), "for programs");
+    }
+
+    #[test]
+    fn a_path_is_not_said_twice() {
+        let mut sink = Sink::default();
+        sink.warning(0, "a.b", "\"a.b\" is not acted on");
+        sink.warning(0, "a.b", "is odd");
+        let (_, warnings) = sink.finish(Path::new("f"), "{}");
+        let shown: Vec<String> = warnings.iter().map(Diagnostic::headline).collect();
+        assert_eq!(shown, ["f:1:1: \"a.b\" is not acted on", "f:1:1: a.b: is odd"]);
     }
 
     #[test]

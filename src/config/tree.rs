@@ -208,7 +208,7 @@ fn syntax_error(source: &str, start: usize, cause: &serde_json::Error) -> Syntax
     let (message, hint) = match said {
         "key must be a string" if here.starts_with('}') => ("trailing comma", None),
         "expected value" | "key must be a string" if here.starts_with(['/', '#']) => {
-            ("a comment", Some("JSON has none; a key that starts with \"x-\" is yours to use"))
+            ("a comment is in it", Some("JSON has none; a key that starts with \"x-\" is yours"))
         }
         "EOF while parsing a value" => ("the file ends where a value should be", None),
         "EOF while parsing an object" => ("the file ends inside an object", None),
@@ -247,8 +247,8 @@ mod tests {
             ("", 0, "is empty"),
             (" \r\n", 0, "is empty"),
             ("{", 0, "ends inside an object"),
-            ("{\"a\": [1", 8, "ends inside a list"),
-            ("{\"a\": \"b", 8, "ends inside a text"),
+            ("{\"a\": [1", 7, "ends inside a list"),
+            ("{\"a\": \"b", 7, "ends inside a text"),
             ("// hi\n{}", 0, "a comment"),
             ("{# hi\n}", 1, "a comment"),
             ("{\"a\": 1} x", 9, "trailing"),
