@@ -55,7 +55,6 @@ fn show(time: Duration) -> String {
 }
 
 /// How long `work` takes, and what it returned.
-#[expect(clippy::disallowed_methods, reason = "a stopwatch")]
 pub fn timed<T>(work: impl FnOnce() -> T) -> (Duration, T) {
     let start = Instant::now();
     let result = work();
