@@ -10,10 +10,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// fsync of the directory. A crash at any instant leaves the old or the new content, never a mix.
 ///
 /// # Errors
-/// The first failure of any of these steps; the old content is then still in place.
+/// The first failure of any of these steps. Whole content is then still in place: the old one,
+/// unless only the fsync of the directory failed.
 pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let dir = path.parent().ok_or_else(|| io::Error::other("a file needs a parent directory"))?;
-    let temp = path.with_extension(format!("tmp{}", std::process::id()));
+    let mut temp = path.as_os_str().to_owned();
+    temp.push(format!("{MAKER}{}", std::process::id()));
+    let temp = PathBuf::from(temp);
     // A leftover of a dead process with our pid is ours to take.
     let _ = fs::remove_file(&temp);
     let written = (|| {
@@ -108,7 +111,7 @@ impl TempDir {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         loop {
             let count = COUNT.fetch_add(1, Ordering::Relaxed);
-            let path = parent.join(format!("renew-{}-{count}", std::process::id()));
+            let path = parent.join(format!("renew{MAKER}{}-{count}", std::process::id()));
             match fs::DirBuilder::new().mode(0o700).create(&path) {
                 Ok(()) => return Ok(TempDir { path }),
                 Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {}
@@ -148,14 +151,15 @@ pub fn sweep_dead(dir: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Stands before the id of its maker in every temporary name. Names of services, and so of files
+/// that are to stay, cannot have it.
+const MAKER: char = '~';
+
 /// The process that made a temporary name, if it is one.
 fn maker(name: &str) -> Option<u32> {
-    let folder = name.strip_prefix("renew-").and_then(|rest| rest.split_once('-'));
-    match (folder, name.rsplit_once(".tmp")) {
-        (Some((pid, _)), _) => pid.parse().ok(),
-        (None, Some((_, pid))) => pid.parse().ok(),
-        (None, None) => None,
-    }
+    let (_, maker) = name.rsplit_once(MAKER)?;
+    let (pid, _) = maker.split_once('-').unwrap_or((maker, ""));
+    pid.parse().ok()
 }
 
 /// Bytes that an unprivileged process could still write on the file system that holds `path`.
@@ -176,12 +180,15 @@ mod tests {
     #[test]
     fn temporary_names_tell_their_maker() {
         let names = [
-            ("renew-12-0", Some(12)),
-            ("shop.tmp345", Some(345)),
-            ("shop.0.tmp9", Some(9)),
+            ("renew~12-0", Some(12)),
+            ("shop.json~345", Some(345)),
+            ("shop.0.json~9", Some(9)),
             ("shop.json", None),
-            ("renew-x-0", None),
-            ("a.tmp", None),
+            // Services may be called so: their records and locks are not leftovers.
+            ("renew-2024-site.json", None),
+            ("web.tmp12", None),
+            ("renew~x-0", None),
+            ("a~", None),
         ];
         for (name, pid) in names {
             assert_eq!(maker(name), pid, "{name}");
@@ -193,8 +200,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let ours = TempDir::create_in(dir.path()).unwrap();
         // No process has an id above the kernel's largest limit, 2^22 (proc(5), `pid_max`).
-        fs::create_dir_all(dir.path().join("renew-9999999-0/below")).unwrap();
-        fs::write(dir.path().join("shop.tmp9999999"), "half").unwrap();
+        fs::create_dir_all(dir.path().join("renew~9999999-0/below")).unwrap();
+        fs::write(dir.path().join("shop.json~9999999"), "half").unwrap();
         replace(&dir.path().join("shop.json"), b"whole").unwrap();
         sweep_dead(dir.path()).unwrap();
         let mut left: Vec<_> =
