@@ -16,7 +16,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use crate::sys::child_record::ChildRecord;
 use crate::sys::pipes::{Pipes, STDOUT_BYTES_MAX};
 
-/// Between TERM and KILL.
+/// Between TERM and KILL, if not said otherwise.
 const GRACE: Duration = Duration::from_secs(10);
 /// How often a quiet child is looked at: it may have exited while a grandchild holds its pipes.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -64,6 +64,8 @@ pub struct Job {
     pub identity: Option<Identity>,
     /// How long it may take.
     pub deadline: Duration,
+    /// How long it has to end after TERM before KILL comes.
+    pub grace: Duration,
     /// Where the child is written down while it runs, so that a later run can end it when we die.
     pub record: Option<PathBuf>,
 }
@@ -79,6 +81,7 @@ impl Job {
             stdin: None,
             identity: None,
             deadline,
+            grace: GRACE,
             record: None,
         }
     }
@@ -249,13 +252,27 @@ fn spawn(job: &Job) -> io::Result<Child> {
     command.spawn()
 }
 
-/// Feeds and drains the child until it has ended, was cancelled, or ran out of time.
+/// The signals sent to a child so far.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sent {
+    Nothing,
+    Term,
+    Kill,
+}
+
+/// Feeds and drains the child until it has ended, was cancelled, or ran out of time. One that even
+/// KILL does not end (it hangs in the kernel) is given up.
 fn attend(mut child: Child, pgid: Pid, job: &Job, cancel: &Cancel) -> Result<Done, ExecError> {
     let mut pipes = Pipes::take(&mut child, job.stdin.as_deref())
         .map_err(|e| ExecError::Io(job.program.clone(), e))?;
     let mut end = now() + job.deadline;
     let mut why_ended: Option<ExecError> = None;
     let mut exited_at: Option<Instant> = None;
+    let mut sent = Sent::Nothing;
+    // A group that has ended needs no signal.
+    let send = |signal| {
+        let _ = kill_process_group(pgid, signal);
+    };
     let status = loop {
         let waited = pipes.turn(LOOK_EVERY);
         let instant = now();
@@ -265,7 +282,8 @@ fn attend(mut child: Child, pgid: Pid, job: &Job, cancel: &Cancel) -> Result<Don
                 _ => ExecError::Io(job.program.clone(), cause),
             });
             pipes.close();
-            let _ = kill_process_group(pgid, Signal::KILL);
+            send(Signal::KILL);
+            (sent, end) = (Sent::Kill, instant + job.grace);
         }
         match child.try_wait() {
             Ok(Some(status)) => {
@@ -278,16 +296,21 @@ fn attend(mut child: Child, pgid: Pid, job: &Job, cancel: &Cancel) -> Result<Don
             Ok(None) => {}
             Err(cause) => return Err(ExecError::Io(job.program.clone(), cause)),
         }
-        if cancel.is_set() && why_ended.is_none() {
-            why_ended = Some(ExecError::Cancelled);
-            let _ = kill_process_group(pgid, Signal::TERM);
-            end = instant + GRACE;
-        } else if instant > end && exited_at.is_none() {
-            let last = why_ended.is_some();
-            why_ended.get_or_insert(ExecError::Deadline(job.program.clone(), job.deadline));
-            let signal = if last { Signal::KILL } else { Signal::TERM };
-            let _ = kill_process_group(pgid, signal);
-            end = instant + GRACE;
+        let cancelled = cancel.is_set() && why_ended.is_none();
+        if cancelled || instant > end && exited_at.is_none() {
+            let late = || ExecError::Deadline(job.program.clone(), job.deadline);
+            let why = if cancelled { ExecError::Cancelled } else { late() };
+            why_ended.get_or_insert(why);
+            sent = match sent {
+                Sent::Nothing => Sent::Term,
+                Sent::Term => Sent::Kill,
+                Sent::Kill => {
+                    log::error!("{} does not end even when killed", job.program.display());
+                    return Err(why_ended.unwrap_or_else(late));
+                }
+            };
+            send(if sent == Sent::Term { Signal::TERM } else { Signal::KILL });
+            end = instant + job.grace;
         }
     };
     match why_ended {
@@ -306,3 +329,6 @@ fn attend(mut child: Child, pgid: Pid, job: &Job, cancel: &Cancel) -> Result<Don
 fn now() -> Instant {
     Instant::now()
 }
+
+#[cfg(test)]
+mod tests;

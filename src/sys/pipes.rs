@@ -22,6 +22,8 @@ pub struct Pipes {
     pub stdout: Vec<u8>,
     /// The end of what came on standard error.
     pub stderr: Vec<u8>,
+    /// Turns since there was nothing left to poll.
+    idle_turns: u32,
 }
 
 impl Pipes {
@@ -37,6 +39,7 @@ impl Pipes {
             err: child.stderr.take(),
             stdout: Vec::new(),
             stderr: Vec::new(),
+            idle_turns: 0,
         };
         if let Some(to) = &pipes.to {
             rustix::io::ioctl_fionbio(to, true)?;
@@ -63,8 +66,11 @@ impl Pipes {
     /// `FileTooLarge` past [`STDOUT_BYTES_MAX`]; else what read(2) and poll(2) say.
     pub fn turn(&mut self, pause: Duration) -> io::Result<()> {
         if self.all_closed() && self.to.is_none() {
-            // Nothing left to poll: the exit itself is what is waited for.
-            let _ = rustix::thread::nanosleep(&Timespec { tv_sec: 0, tv_nsec: 1_000_000 });
+            // Nothing left to poll: the exit itself is what is waited for. It mostly comes at once;
+            // a child that closed its output and works on is looked at every 32 ms.
+            let tv_nsec = 1_000_000 << self.idle_turns.min(5);
+            self.idle_turns += 1;
+            let _ = rustix::thread::nanosleep(&Timespec { tv_sec: 0, tv_nsec });
             return Ok(());
         }
         let [to, out, err] = self.wait_ready(pause)?;
