@@ -4,6 +4,7 @@ pub mod compose;
 pub mod credentials;
 pub mod digest;
 pub mod engine;
+pub mod redact;
 pub mod reference;
 pub mod registry;
 

@@ -6,6 +6,9 @@ use crate::problem::Problem;
 
 impl From<EngineError> for Problem {
     fn from(error: EngineError) -> Problem {
+        if let EngineError::Cancelled = error {
+            return Problem::interrupted();
+        }
         let reason = match &error {
             EngineError::BadHost(_) => "docker_host",
             EngineError::NotRunning(_) => "engine_not_running",
