@@ -50,7 +50,8 @@ pub fn waves(changing: &BTreeSet<String>, depends_on: &Dependencies) -> Vec<BTre
 }
 
 /// Everything `name` depends on, at any distance.
-fn reachable(name: &str, depends_on: &Dependencies) -> BTreeSet<String> {
+#[must_use]
+pub fn reachable(name: &str, depends_on: &Dependencies) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let mut open = vec![name.to_owned()];
     while let Some(next) = open.pop() {

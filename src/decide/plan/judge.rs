@@ -102,7 +102,8 @@ fn drift(
         return Some(verdict);
     }
     let past = past?;
-    if service.policy.on_config {
+    let already = there.iter().all(|c| c.definition == Definition::Declared);
+    if service.policy.on_config && !already {
         if past.definition != service.definition {
             let detail = match past.difference.as_str() {
                 "" => "the definition changed".to_owned(),

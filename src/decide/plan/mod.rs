@@ -9,8 +9,8 @@ mod tests;
 
 pub use types::{
     Action, ContainerFact, ContainerState, Definition, Desired, DesiredService, DesiredStack,
-    ImageFact, ImagePair, Lifetime, Memory, Observed, Policy, ProjectMemory, Reason, Registry,
-    ServiceMemory, Step,
+    ImageFact, ImagePair, Lifetime, Memory, Observed, Orphans, Policy, ProjectMemory, Reason,
+    Registry, ServiceMemory, Step,
 };
 
 use std::collections::BTreeSet;
@@ -83,18 +83,25 @@ fn orphans(desired: &Desired, observed: &Observed) -> Vec<Action> {
             c.project == container.project && c.compose_service == container.compose_service
         };
         let all: Vec<_> = observed.containers.iter().filter(of_service).collect();
-        let remove = desired.remove_orphans;
+        let (step, detail) = match &desired.orphans {
+            Orphans::Remove => {
+                (Step::Remove, "no longer in any compose file of this project".to_owned())
+            }
+            Orphans::Keep => (
+                Step::Nothing,
+                "no longer in any compose file; kept, because remove_orphans is off".to_owned(),
+            ),
+            Orphans::Doubt(why) => {
+                (Step::Nothing, format!("kept, because somebody may declare it: {why}"))
+            }
+        };
         actions.push(Action {
             project: container.project.clone(),
             compose_service: container.compose_service.clone(),
-            step: if remove { Step::Remove } else { Step::Nothing },
+            step,
             pull: false,
             reason: Reason::Orphan,
-            detail: if remove {
-                "no longer in any compose file of this project".to_owned()
-            } else {
-                "no longer in any compose file; kept, because remove_orphans is off".to_owned()
-            },
+            detail,
             image: ImagePair { running: Some(container.image_id.clone()), declared: None },
             containers: all.iter().map(|c| c.id.clone()).collect(),
         });

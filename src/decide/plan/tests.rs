@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     ContainerFact, ContainerState, Definition, Desired, DesiredService, DesiredStack, ImageFact,
-    Lifetime, Memory, Observed, Policy, ProjectMemory, Registry, ServiceMemory, plan,
+    Lifetime, Memory, Observed, Orphans, Policy, ProjectMemory, Registry, ServiceMemory, plan,
 };
 
 /// A world of one project `p` with one compose service `s`, image reference `i` = local id `new`.
@@ -43,7 +43,7 @@ fn world() -> World {
         desired: Desired {
             known_services: BTreeMap::from([("p".to_owned(), ["s".to_owned()].into())]),
             stacks: vec![stack],
-            remove_orphans: false,
+            orphans: Orphans::Keep,
         },
         memory: Memory { projects: BTreeMap::from([("p".to_owned(), project)]) },
         observed: Observed {
@@ -156,6 +156,19 @@ fn definition_and_files_are_compared_with_what_was_recorded() {
     assert_eq!(
         decide(|w| w.observed.containers[0].definition = Definition::Foreign),
         "recreate config"
+    );
+    let by_hand = |w: &mut World| {
+        w.service().definition = "e".into();
+        w.observed.containers[0].definition = Definition::Declared;
+    };
+    assert_eq!(decide(by_hand), "none settled", "somebody made it from what is declared");
+    assert_eq!(
+        decide(|w| {
+            by_hand(w);
+            w.service().files.insert("f".into(), "1".into());
+        }),
+        "recreate files",
+        "a label says nothing of the content of files"
     );
     let file = |w: &mut World| drop(w.service().files.insert("f".into(), "1".into()));
     assert_eq!(decide(file), "recreate files");
@@ -279,9 +292,16 @@ fn orphans_are_reported_or_removed() {
     assert_eq!(
         decide(|w| {
             orphan(w);
-            w.desired.remove_orphans = true;
+            w.desired.orphans = Orphans::Remove;
         }),
         "none settled; remove orphan"
+    );
+    assert_eq!(
+        decide(|w| {
+            orphan(w);
+            w.desired.orphans = Orphans::Doubt("b does not resolve".into());
+        }),
+        "none settled; none orphan"
     );
     assert_eq!(
         decide(|w| {

@@ -10,8 +10,20 @@ pub struct Desired {
     /// Per project every compose service name that any stack of this configuration defines,
     /// inactive profiles included: whatever runs beside these is an orphan.
     pub known_services: BTreeMap<String, BTreeSet<String>>,
-    /// Whether orphans are removed or only reported.
-    pub remove_orphans: bool,
+    /// What is done about orphans.
+    pub orphans: Orphans,
+}
+
+/// What is done about containers that no stack of the configuration declares.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Orphans {
+    /// They are reported.
+    #[default]
+    Keep,
+    /// They are removed.
+    Remove,
+    /// They are reported: for this reason it is not certain that nobody declares them.
+    Doubt(String),
 }
 
 /// One stack: what one compose invocation sees.
@@ -145,6 +157,8 @@ pub enum ContainerState {
 pub enum Definition {
     /// The container renew made or adopted, or one whose label says the same definition.
     Known,
+    /// Made by somebody else from what is declared now.
+    Declared,
     /// Made by somebody else from another definition.
     Foreign,
 }
