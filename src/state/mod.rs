@@ -5,7 +5,7 @@ mod cache;
 mod record;
 
 pub use cache::Resolved;
-pub use record::{FORMAT, ProjectRecord, Record, ServiceRecord};
+pub use record::{Attempt, FORMAT, ProjectRecord, Record, ServiceRecord};
 
 use std::fs;
 use std::io;
@@ -111,10 +111,16 @@ impl StateDir {
         self.root.join("running").join(service)
     }
 
-    /// Where the model that is applied for one project of a service is kept.
+    /// Where the model that is applied for one stack of a service is kept.
     #[must_use]
-    pub fn model(&self, service: &str, project: &str) -> PathBuf {
-        self.root.join("models").join(format!("{service}.{project}.json"))
+    pub fn model(&self, service: &str, stack: usize) -> PathBuf {
+        self.models().join(format!("{service}.{stack}.json"))
+    }
+
+    /// Where all applied models are: containers made from one of them have it in their labels.
+    #[must_use]
+    pub fn models(&self) -> PathBuf {
+        self.root.join("models")
     }
 
     /// Where temporary things of runs live.

@@ -31,6 +31,20 @@ pub struct Record {
     /// Paths of the repository that the release uses; a folder stands for all below it.
     #[serde(default)]
     pub paths: BTreeSet<String>,
+    /// Changes that were begun and are not known to be good, by compose project and service.
+    /// Written before the change: after a kill it proves what was done.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub attempts: BTreeMap<String, BTreeMap<String, Attempt>>,
+}
+
+/// One change of one compose service.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// What it is made into; which containers it then has is not known beforehand.
+    pub goal: ServiceRecord,
+    /// The containers it had when the change began.
+    #[serde(default)]
+    pub before: BTreeSet<String>,
 }
 
 impl Default for Record {
@@ -41,6 +55,7 @@ impl Default for Record {
             at: None,
             projects: BTreeMap::new(),
             paths: BTreeSet::new(),
+            attempts: BTreeMap::new(),
         }
     }
 }
@@ -154,6 +169,7 @@ mod tests {
     use super::{FORMAT, Record};
 
     const GOLDEN: &str = include_str!("../../tests/golden/service-record-v1.json");
+    const BEGUN: &str = include_str!("../../tests/golden/service-record-v1-begun.json");
 
     #[test]
     fn the_first_format_is_read_for_ever() {
@@ -163,6 +179,15 @@ mod tests {
         assert_eq!(web.files["nginx.conf"].len(), 40);
         assert_eq!(record.memory().projects["shop"].services["web"].replicas, 2);
         assert_eq!(String::from_utf8(record.render()).unwrap(), GOLDEN, "and written so");
+    }
+
+    #[test]
+    fn a_change_that_was_begun_is_part_of_the_first_format() {
+        let record = Record::parse(BEGUN.as_bytes(), Path::new("golden")).unwrap();
+        let attempt = &record.attempts["shop"]["web"];
+        assert!(attempt.before.contains("c1"));
+        assert_eq!(attempt.goal.definition_sha256, "ee");
+        assert_eq!(String::from_utf8(record.render()).unwrap(), BEGUN);
     }
 
     #[test]
