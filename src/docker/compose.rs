@@ -47,14 +47,14 @@ pub struct Scope {
 }
 
 /// How `up` treats containers that exist.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Existing {
+    /// None is touched; only missing ones are made.
+    Keep,
     /// Compose compares and recreates what differs.
     Compare,
     /// Every named service is recreated.
     Replace,
-    /// None is touched; only missing ones are made.
-    Keep,
 }
 
 impl<'a> Compose<'a> {
@@ -99,7 +99,8 @@ impl<'a> Compose<'a> {
     /// `config --format json`: the resolved model, secrets included, and compose's warnings.
     ///
     /// # Errors
-    /// When compose cannot resolve the files; the message is compose's own.
+    /// When compose cannot resolve the files; the message is compose's own, and may hold values
+    /// of env files: see [`super::redact`].
     pub fn config(&self, scope: &Scope, deadline: Duration) -> Result<(Vec<u8>, String), Problem> {
         let job = self.scoped(scope, deadline).args(["config", "--format", "json"]);
         let done = self.run_config(&job)?;

@@ -1,28 +1,30 @@
 //! Carrying a plan out, in waves along `depends_on`. The only place that changes containers.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Host;
-use super::model::Model;
+use super::make::secrets;
+use super::observe::Sight;
 use super::stack::{Stack, Stacks};
 use super::sweep;
+use super::todo::{Key, key, makes, starts_again};
 use super::verify::{Subject, Verdict, verify};
 use crate::config::Service;
-use crate::decide::plan::{Action, Desired, Reason, Step};
-use crate::decide::waves::{Condition, Dependencies, waves};
+use crate::decide::plan::{Action, ContainerState, Desired, DesiredService, Lifetime, Step};
+use crate::decide::waves::{Condition, Dependencies, reachable, waves};
 use crate::docker::compose::{Existing, Scope};
-use crate::docker::engine::ContainerId;
-use crate::problem::Problem;
+use crate::docker::engine::{Container, ContainerId, EngineError, State};
+use crate::docker::redact::Secrets;
+use crate::problem::{Problem, Trouble};
 use crate::state::StateDir;
 
 /// How long a container that nobody declares any more may take to stop: docker's own default.
-const STOP_GRACE: Duration = Duration::from_secs(10);
+pub const STOP_GRACE: Duration = Duration::from_secs(10);
 
-/// The judgement on every compose service that was acted on: project and name.
-pub type Verdicts = BTreeMap<(String, String), Verdict>;
+/// The judgement on every compose service that was acted on or watched: project and name.
+pub type Verdicts = BTreeMap<Key, Verdict>;
 
 /// Carries out the plan of one service.
 pub struct Apply<'a> {
@@ -34,62 +36,136 @@ pub struct Apply<'a> {
     pub stacks: &'a Stacks,
     /// What they declare.
     pub desired: &'a Desired,
+    /// The world before.
+    pub sight: &'a Sight,
     /// Where the applied model and the running child are kept.
     pub state: &'a StateDir,
     /// The root of the working tree.
     pub top: PathBuf,
 }
 
+/// One stack while it is changed.
+pub struct Work<'a> {
+    /// The stack.
+    pub stack: &'a Stack,
+    /// How compose is asked about it.
+    pub scope: Scope,
+    /// What it declares.
+    pub services: &'a BTreeMap<String, DesiredService>,
+    /// What must not be said.
+    pub secrets: Secrets,
+    depends_on: Dependencies,
+}
+
+impl Work<'_> {
+    fn key(&self, name: &str) -> Key {
+        (self.stack.project().to_owned(), name.to_owned())
+    }
+
+    fn is_awaited(&self, name: &str) -> bool {
+        self.depends_on.values().any(|on| on.get(name) == Some(&Condition::Completed))
+    }
+}
+
 impl Apply<'_> {
-    /// Does what the actions say, stack by stack. A stack in which something goes bad is left as it
-    /// is; the next one is still done.
+    /// Does what the actions say, stack by stack, and looks again at changes that nobody has seen to
+    /// be good. What depends on something that is not good is left as it is; all else is done.
     ///
     /// # Errors
-    /// When the engine does not answer, compose cannot be run, or we are asked to stop.
-    pub fn run(&self, actions: &[Action]) -> Result<Verdicts, Problem> {
-        let mut verdicts = Verdicts::new();
-        for stack in &self.stacks.list {
-            let of_stack = |action: &&Action| {
-                action.project == stack.project()
-                    && stack.model().services().any(|(name, _)| *name == action.compose_service)
+    /// When we are asked to stop. Everything else is a verdict on a compose service.
+    pub fn run(&self, actions: &[Action], verdicts: &mut Verdicts) -> Result<(), Problem> {
+        for (index, stack) in self.stacks.list.iter().enumerate() {
+            let Some(desired) = self.desired.stacks.get(index) else { continue };
+            let acting: BTreeMap<&str, &Action> = actions
+                .iter()
+                .filter(|a| a.project == stack.project() && a.step != Step::Remove)
+                .filter(|a| desired.services.contains_key(&a.compose_service))
+                .map(|action| (action.compose_service.as_str(), action))
+                .collect();
+            let depends_on = stack.model().depends_on();
+            let mut work = Work {
+                stack,
+                scope: Scope::default(),
+                services: &desired.services,
+                depends_on,
+                secrets: secrets(stack),
             };
-            let own: Vec<&Action> = actions.iter().filter(of_stack).collect();
-            self.run_stack(stack, &own, &mut verdicts)?;
+            let changing = self.with_watched(&work, &acting, verdicts);
+            if changing.is_empty() {
+                continue;
+            }
+            if acting.values().any(|action| makes(action)) {
+                match self.keep_model(stack, index) {
+                    Ok(scope) => work.scope = scope,
+                    Err(problem) => {
+                        let bad = |name: &&str| (work.key(name), Verdict::Bad(problem.clone()));
+                        verdicts.extend(acting.keys().map(bad));
+                        continue;
+                    }
+                }
+            }
+            self.run_stack(&work, &acting, &changing, verdicts)?;
         }
         for action in actions.iter().filter(|action| action.step == Step::Remove) {
-            self.remove(action)?;
+            if let Err(problem) = self.remove(action) {
+                verdicts.insert(key(action), Verdict::Bad(problem));
+            }
         }
-        Ok(verdicts)
+        Ok(())
+    }
+
+    /// The services that are acted on, and beside them those that must be good first: changes of a
+    /// run that was cut off or went bad, and one-shots that still run and that others wait for.
+    fn with_watched(
+        &self,
+        work: &Work<'_>,
+        acting: &BTreeMap<&str, &Action>,
+        verdicts: &Verdicts,
+    ) -> BTreeSet<String> {
+        let below: BTreeSet<String> =
+            acting.keys().flat_map(|name| reachable(name, &work.depends_on)).collect();
+        let watched = |name: &String, declared: &DesiredService| {
+            let key = work.key(name);
+            let still_runs = self.sight.observed.containers.iter().any(|c| {
+                c.project == key.0
+                    && c.compose_service == key.1
+                    && c.state == ContainerState::Running
+            });
+            let awaited = below.contains(name)
+                && work.is_awaited(name)
+                && declared.lifetime == Lifetime::OneShot
+                && still_runs;
+            !verdicts.contains_key(&key) && (awaited || self.sight.unproven.contains(&key))
+        };
+        let names = acting.keys().map(|name| (*name).to_owned());
+        names
+            .chain(work.services.iter().filter(|(n, d)| watched(n, d)).map(|(n, _)| n.clone()))
+            .collect()
     }
 
     fn run_stack(
         &self,
-        stack: &Stack,
-        actions: &[&Action],
+        work: &Work<'_>,
+        acting: &BTreeMap<&str, &Action>,
+        changing: &BTreeSet<String>,
         verdicts: &mut Verdicts,
     ) -> Result<(), Problem> {
-        let acts = |action: &&&Action| matches!(action.step, Step::Recreate | Step::Start);
-        let by_name: BTreeMap<&str, &Action> = actions
-            .iter()
-            .filter(acts)
-            .map(|action| (action.compose_service.as_str(), *action))
-            .collect();
-        if by_name.is_empty() {
-            return Ok(());
-        }
-        let depends_on = stack.model().depends_on();
-        let changing = by_name.keys().map(|name| (*name).to_owned()).collect();
-        let scope = self.keep_model(stack)?;
-        for wave in waves(&changing, &depends_on) {
-            let of_wave: Vec<&Action> =
-                wave.iter().filter_map(|name| by_name.get(name.as_str()).copied()).collect();
-            let judged = self.run_wave(stack, &scope, &of_wave, &depends_on)?;
-            let all_good = judged.values().all(|verdict| *verdict == Verdict::Good);
-            for (name, verdict) in judged {
-                verdicts.insert((stack.project().to_owned(), name), verdict);
-            }
-            if !all_good {
-                break;
+        for wave in waves(changing, &work.depends_on) {
+            let reached: BTreeMap<&str, Option<&Action>> = wave
+                .iter()
+                .map(|name| (name.as_str(), acting.get(name.as_str()).copied()))
+                .filter(|(name, action)| {
+                    let below = reachable(name, &work.depends_on);
+                    let waits = below.iter().any(|other| {
+                        let verdict = verdicts.get(&work.key(other));
+                        // In `changing` without a verdict: it waits itself.
+                        verdict.map_or(changing.contains(other), |v| *v != Verdict::Good)
+                    });
+                    !waits || action.is_some_and(starts_again)
+                })
+                .collect();
+            for (name, verdict) in self.run_wave(work, &reached)? {
+                verdicts.insert(work.key(&name), verdict);
             }
         }
         Ok(())
@@ -98,14 +174,13 @@ impl Apply<'_> {
     /// Starts what only stands still, lets compose make the rest, and waits until all of it is good.
     fn run_wave(
         &self,
-        stack: &Stack,
-        scope: &Scope,
-        actions: &[&Action],
-        depends_on: &Dependencies,
+        work: &Work<'_>,
+        wave: &BTreeMap<&str, Option<&Action>>,
     ) -> Result<BTreeMap<String, Verdict>, Problem> {
-        let mut by_compose: BTreeMap<u8, (Existing, Vec<&str>)> = BTreeMap::new();
-        for action in actions {
-            let name = action.compose_service.as_str();
+        let mut bad: BTreeMap<&str, Problem> = BTreeMap::new();
+        let mut by_compose: BTreeMap<Existing, Vec<&str>> = BTreeMap::new();
+        for (name, action) in wave {
+            let Some(action) = action else { continue };
             log::info!(
                 "{}: {} {name} ({}: {})",
                 self.service.name.as_str(),
@@ -113,164 +188,115 @@ impl Apply<'_> {
                 action.reason.name(),
                 action.detail
             );
-            let (order, existing) = match (action.step, action.reason) {
-                (Step::Start, _) if !action.containers.is_empty() => {
-                    for id in &action.containers {
-                        self.host.engine()?.start(&ContainerId(id.clone()))?;
-                    }
-                    continue;
-                }
-                (Step::Start, _) => (0, Existing::Keep),
-                // Compose sees by itself which containers have another image, and keeps the rest.
-                (_, Reason::Image) => (1, Existing::Compare),
-                _ => (2, Existing::Replace),
+            if !starts_again(action) {
+                by_compose.entry(self.existing(work, action)).or_default().push(name);
+            } else if let Err(mut problem) = self.start(action) {
+                problem.message = work.secrets.hide(&problem.message);
+                bad.insert(name, problem);
+            }
+        }
+        let mut complaints: BTreeMap<&str, String> = BTreeMap::new();
+        for (existing, names) in &by_compose {
+            let words = match self.up(work, names, *existing) {
+                Err(problem) if problem.trouble == Trouble::Interrupted => return Err(problem),
+                Err(problem) => problem.message,
+                Ok(words) => words,
             };
-            by_compose.entry(order).or_insert((existing, Vec::new())).1.push(name);
+            complaints.extend(names.iter().map(|name| (*name, words.clone())));
         }
-        let mut complaint = String::new();
-        for (existing, names) in by_compose.values() {
-            complaint.push_str(&self.up(stack, scope, names, *existing)?);
+        let there = match self.host.engine()?.containers(work.stack.project()) {
+            Ok(there) => there,
+            Err(error) => return Ok(all_bad(wave, &error.into())),
+        };
+        let now = |name: &str| -> Vec<&Container> {
+            let mine = |c: &&Container| c.compose_service == name && !sweep::is_temporary(&c.name);
+            there.iter().filter(mine).collect()
+        };
+        for (existing, name) in
+            by_compose.iter().flat_map(|(e, names)| names.iter().map(|n| (*e, *n)))
+        {
+            let action = wave.get(name).copied().flatten();
+            let undone = action.and_then(|action| self.undone(work, action, existing, &now(name)));
+            bad.extend(undone.map(|problem| (name, problem)));
         }
-        let subjects = self.subjects(stack, actions, depends_on)?;
-        let mut verdicts = verify(self.host, &subjects, self.service.verify.timeout)?;
-        for verdict in verdicts.values_mut() {
-            if let (Verdict::Bad(problem), false) = (verdict, complaint.is_empty()) {
-                problem.message = format!("{}; compose said: {complaint}", problem.message);
+        let rest = wave.iter().filter(|(name, _)| !bad.contains_key(**name));
+        let subjects: Vec<Subject> = rest
+            .filter_map(|(name, action)| self.subject(work, name, *action, &now(name)))
+            .collect();
+        let judged = match verify(self.host, &subjects, self.service.verify.timeout, &work.secrets)
+        {
+            Err(problem) if problem.trouble == Trouble::Interrupted => return Err(problem),
+            Err(problem) => return Ok(all_bad(wave, &problem)),
+            Ok(judged) => judged,
+        };
+        let bad = bad.into_iter().map(|(name, problem)| (name.to_owned(), Verdict::Bad(problem)));
+        let mut verdicts: BTreeMap<String, Verdict> = judged.into_iter().chain(bad).collect();
+        for (name, words) in complaints.iter().filter(|(_, words)| !words.is_empty()) {
+            if let Some(Verdict::Bad(problem)) = verdicts.get_mut(*name) {
+                problem.message = format!("{}; compose said: {words}", problem.message);
             }
         }
         Ok(verdicts)
     }
 
-    /// One `up`, repeated once when a leftover or another compose was in its way. Returns what
-    /// compose complained about; whether it matters is for the containers to tell.
-    fn up(
-        &self,
-        stack: &Stack,
-        scope: &Scope,
-        names: &[&str],
-        existing: Existing,
-    ) -> Result<String, Problem> {
-        let compose = self.host.compose()?;
-        let record = self.state.running(self.service.name.as_str());
-        let deadline = self.service.timeouts.up + stack.model().longest_stop(names);
-        for last_try in [false, true] {
-            sweep::sweep(self.host, stack.project())?;
-            let done = compose.up(scope, names, existing, deadline, &record)?;
-            if done.ok() {
-                break;
-            }
-            let words = last_words(&done.complaint());
-            let in_the_way = words.contains("is already in use by container")
-                || matches!(done.exit, crate::sys::exec::Exit::Signal(_));
-            if last_try || !in_the_way {
-                return Ok(words);
-            }
-            log::info!("compose was disturbed, trying once more: {words}");
+    fn start(&self, action: &Action) -> Result<(), Problem> {
+        for id in &action.containers {
+            self.host.engine()?.start(&ContainerId(id.clone()))?;
         }
-        Ok(String::new())
+        Ok(())
     }
 
-    /// Writes the model that compose is given. It stays: it is what the labels of the containers
-    /// point to, and what `renew compose` reads.
-    fn keep_model(&self, stack: &Stack) -> Result<Scope, Problem> {
-        let path = self.state.model(self.service.name.as_str(), stack.project());
-        let text = stack.resolved.model.to_string();
-        let same = fs::read(&path).is_ok_and(|before| before == text.as_bytes());
-        if !same {
-            crate::sys::fs::replace(&path, text.as_bytes()).map_err(|cause| {
-                Problem::setup(
-                    "state_write",
-                    format!("cannot write {}: {cause}", path.display()),
-                    "free space or make the state directory writable; nothing was changed",
-                )
-            })?;
-        }
-        let folder = stack.spec.files.first().and_then(|file| file.parent());
-        let directory = self.top.join(folder.unwrap_or_else(|| "".as_ref()));
-        let directory = if directory.is_dir() { directory } else { self.top.clone() };
-        Ok(Scope {
-            project: Some(stack.project().to_owned()),
-            directory,
-            files: vec![path],
-            // Naming an empty one keeps compose from reading `.env` a second time.
-            env_files: vec![PathBuf::from("/dev/null")],
-            ..Scope::default()
+    /// What has to become good: the containers that a service of the wave has now.
+    fn subject(
+        &self,
+        work: &Work<'_>,
+        name: &str,
+        action: Option<&Action>,
+        now: &[&Container],
+    ) -> Option<Subject> {
+        let started = |id: &ContainerId| action.is_some_and(|a| a.containers.contains(&id.0));
+        let ran = |c: &&Container| c.state == State::Running || c.state == State::Restarting;
+        let before: BTreeSet<ContainerId> =
+            self.sight.of(&work.key(name)).filter(ran).map(|c| c.id.clone()).collect();
+        Some(Subject {
+            name: name.to_owned(),
+            lifetime: work.services.get(name)?.lifetime,
+            must_end: work.is_awaited(name),
+            containers: now.iter().map(|c| c.id.clone()).collect(),
+            ran_before: before.into_iter().filter(|id| !started(id)).collect(),
         })
-    }
-
-    /// What has to become good: the containers that the wave's services have now.
-    fn subjects(
-        &self,
-        stack: &Stack,
-        actions: &[&Action],
-        depends_on: &Dependencies,
-    ) -> Result<Vec<Subject>, Problem> {
-        let containers = self.host.engine()?.containers(stack.project())?;
-        let desired = self.desired.stacks.iter().find(|d| {
-            d.project == stack.project()
-                && actions.iter().all(|a| d.services.contains_key(&a.compose_service))
-        });
-        let awaited =
-            |name: &str| depends_on.values().any(|on| on.get(name) == Some(&Condition::Completed));
-        let subject = |action: &&Action| {
-            let name = &action.compose_service;
-            let ids: BTreeSet<ContainerId> = containers
-                .iter()
-                .filter(|c| c.compose_service == *name && !sweep::is_temporary(&c.name))
-                .map(|c| c.id.clone())
-                .collect();
-            let declared = desired.and_then(|stack| stack.services.get(name))?;
-            Some(Subject {
-                name: name.clone(),
-                lifetime: declared.lifetime,
-                must_end: awaited(name),
-                containers: ids.into_iter().collect(),
-            })
-        };
-        Ok(actions.iter().filter_map(subject).collect())
     }
 
     /// Removes orphans, or containers beyond the declared number, one by one. Volumes stay.
     fn remove(&self, action: &Action) -> Result<(), Problem> {
+        let of_project = |stack: &&Stack| stack.project() == action.project;
+        let name = action.compose_service.as_str();
+        let grace = self.stacks.list.iter().filter(of_project);
+        let grace = grace.map(|stack| stack.model().longest_stop(&[name])).max();
         for id in &action.containers {
             log::info!(
-                "{}: removing a container of {} ({})",
+                "{}: removing a container of {name} ({})",
                 self.service.name.as_str(),
-                action.compose_service,
                 action.detail
             );
             let engine = self.host.engine()?;
             let id = ContainerId(id.clone());
-            engine.stop(&id, STOP_GRACE)?;
-            engine.remove_by_force(&id)?;
+            gone_is_fine(engine.stop(&id, grace.unwrap_or(STOP_GRACE)))?;
+            gone_is_fine(engine.remove_by_force(&id))?;
         }
         Ok(())
     }
 }
 
-/// The end of what compose printed, without its progress lines.
-fn last_words(complaint: &str) -> String {
-    let noise = |line: &&str| {
-        let line = line.trim();
-        line.is_empty() || line.starts_with("Container ") || line.starts_with("Network ")
-    };
-    let lines: Vec<&str> = complaint.lines().filter(|line| !noise(line)).collect();
-    lines[lines.len().saturating_sub(5)..].join("; ")
+/// What is to be removed may have gone by itself.
+fn gone_is_fine(done: Result<(), EngineError>) -> Result<(), EngineError> {
+    match done {
+        Err(EngineError::Refused { status: 404, .. }) => Ok(()),
+        other => other,
+    }
 }
 
-impl Model<'_> {
-    /// How long the slowest of the named services may take to stop: `stop_grace_period`, 10 s when
-    /// not said (compose specification).
-    #[must_use]
-    pub fn longest_stop(&self, names: &[&str]) -> Duration {
-        let preset = STOP_GRACE;
-        let of = |service: &serde_json::Value| {
-            service["stop_grace_period"]
-                .as_str()
-                .and_then(|text| crate::config::value::duration::parse(text).ok())
-                .unwrap_or(preset)
-        };
-        let named = self.services().filter(|(name, _)| names.contains(&name.as_str()));
-        named.map(|(_, service)| of(service)).max().unwrap_or(preset)
-    }
+/// The engine does not answer any more: nothing is known of the whole wave.
+fn all_bad(wave: &BTreeMap<&str, Option<&Action>>, problem: &Problem) -> BTreeMap<String, Verdict> {
+    wave.keys().map(|name| ((*name).to_owned(), Verdict::Bad(problem.clone()))).collect()
 }

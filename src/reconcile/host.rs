@@ -4,7 +4,7 @@
 use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -98,26 +98,42 @@ impl<'a> Host<'a> {
         Compose::find(host, &self.place.config_dir, self.exec.as_ref())
     }
 
-    /// The hash that compose gives a service of a stack, all its dependencies declared.
+    /// The hashes that compose may give a service of a stack as it is declared: with what it depends
+    /// on, and as `--no-deps` makes it, which is another one with compose 2.26. `temp` is where the
+    /// model is written for the question.
     ///
     /// # Errors
     /// When compose cannot be run.
-    pub fn compose_hash(&self, stack: &Stack, service: &str) -> Result<String, Problem> {
-        let temp = TempDir::create_in(&std::env::temp_dir()).map_err(|cause| {
-            Problem::setup("temp_dir", format!("cannot make a temporary folder: {cause}"), "")
-        })?;
-        let file = temp.path().join("model.json");
-        let text = stack.resolved.model.to_string();
-        crate::sys::fs::replace(&file, text.as_bytes()).map_err(|cause| {
-            Problem::setup("temp_dir", format!("cannot write {}: {cause}", file.display()), "")
-        })?;
-        let scope = Scope {
-            project: Some(stack.project().to_owned()),
-            directory: temp.path().to_path_buf(),
-            files: vec![file],
-            ..Scope::default()
+    pub fn compose_hashes(
+        &self,
+        stack: &Stack,
+        service: &str,
+        temp: &Path,
+    ) -> Result<[String; 2], Problem> {
+        let fail = |cause: std::io::Error| {
+            Problem::setup(
+                "temp_dir",
+                format!("cannot write below {}: {cause}", temp.display()),
+                "",
+            )
         };
-        self.compose()?.hash(&scope, service, HASH_DEADLINE)
+        let space = TempDir::create_in(temp).map_err(fail)?;
+        let hash = |model: &serde_json::Value| {
+            let file = space.path().join("model.json");
+            crate::sys::fs::replace(&file, model.to_string().as_bytes()).map_err(fail)?;
+            let scope = Scope {
+                project: Some(stack.project().to_owned()),
+                directory: space.path().to_path_buf(),
+                files: vec![file],
+                ..Scope::default()
+            };
+            self.compose()?.hash(&scope, service, HASH_DEADLINE)
+        };
+        let mut alone = stack.resolved.model.clone();
+        if let Some(own) = alone["services"][service].as_object_mut() {
+            own.remove("depends_on");
+        }
+        Ok([hash(&stack.resolved.model)?, hash(&alone)?])
     }
 
     /// The digest behind a tag, asked for once a pass.

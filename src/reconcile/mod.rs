@@ -2,9 +2,13 @@
 //! record. Knows nothing of the daemon; only `apply` changes containers.
 
 mod apply;
+mod attempts;
 mod export;
+mod held;
 mod host;
+mod make;
 mod model;
+mod named;
 mod observe;
 mod ownership;
 mod pass;
@@ -14,8 +18,10 @@ mod remember;
 mod report;
 mod resolve;
 mod run;
+mod siblings;
 mod stack;
 mod sweep;
+mod todo;
 mod verify;
 
 pub use host::{DockerPlace, Host};

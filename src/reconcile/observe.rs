@@ -1,11 +1,14 @@
 //! Looking at the engine and the registries. Changes nothing, decides nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
 
 use super::Host;
-use super::stack::Stacks;
+use super::attempts;
+use super::pass::Pass;
+use super::stack::{Stack, Stacks};
+use super::todo::Key;
 use crate::config::{ImageCheck, Service};
 use crate::decide::plan::{
     ContainerFact, ContainerState, Definition, Desired, ImageFact, Observed, Registry,
@@ -25,6 +28,24 @@ pub struct Sight {
     pub observed: Observed,
     /// As the engine told.
     pub containers: Vec<Container>,
+    /// The record, with the changes that the containers prove.
+    pub record: Record,
+    /// Those changes: nobody has seen yet whether they are good.
+    pub unproven: BTreeSet<Key>,
+}
+
+impl Sight {
+    /// The containers of one compose service.
+    pub fn of<'s>(&'s self, key: &'s Key) -> impl Iterator<Item = &'s Container> {
+        let mine = |c: &&Container| c.project == key.0 && c.compose_service == key.1;
+        self.containers.iter().filter(mine).filter(|c| !super::sweep::is_temporary(&c.name))
+    }
+
+    /// Their ids.
+    #[must_use]
+    pub fn ids_of(&self, key: &Key) -> BTreeSet<String> {
+        self.of(key).map(|container| container.id.0.clone()).collect()
+    }
 }
 
 /// Looks at everything the planner needs to know of a service.
@@ -32,18 +53,20 @@ pub struct Sight {
 /// # Errors
 /// When the engine does not answer. A registry that does not is "unknown", never an error.
 pub fn look(
-    host: &Host<'_>,
+    pass: &Pass<'_>,
     service: &Service,
     stacks: &Stacks,
     desired: &Desired,
     record: &Record,
 ) -> Result<Sight, Problem> {
+    let host = pass.host;
     let mut containers = Vec::new();
     for project in stacks.projects() {
         containers.extend(host.engine()?.containers(&project)?);
     }
     // Compose takes the highest numbers away first; so do we.
     containers.sort_by_key(|c| (c.compose_service.clone(), c.number));
+    let (record, unproven) = attempts::settle(record, &containers, &pass.state.models());
     let facts = containers
         .iter()
         .map(|container| {
@@ -53,12 +76,13 @@ pub fn look(
                 compose_service: container.compose_service.clone(),
                 state: state_of(host, container)?,
                 image_id: container.image_id.0.clone(),
-                definition: definition_of(host, stacks, record, container),
+                definition: definition_of(pass, stacks, &record, container),
             })
         })
         .collect::<Result<Vec<_>, Problem>>()?;
     let images = images(host, service, desired)?;
-    Ok(Sight { observed: Observed { containers: facts, images }, containers })
+    let observed = Observed { containers: facts, images };
+    Ok(Sight { observed, containers, record, unproven })
 }
 
 /// The state, with the exit code that only an inspection tells. A container with compose's
@@ -95,7 +119,7 @@ fn ended(host: &Host<'_>, inspected: &Inspected) -> Result<ContainerState, Probl
 /// Whether a container is the one that renew recorded, or carries a label that says the same
 /// definition. Only for a stranger is compose asked what the label should be.
 fn definition_of(
-    host: &Host<'_>,
+    pass: &Pass<'_>,
     stacks: &Stacks,
     record: &Record,
     container: &Container,
@@ -111,13 +135,13 @@ fn definition_of(
     if known.containers.contains(&container.id.0) || known.labels.contains(label) {
         return Definition::Known;
     }
-    let declares = |stack: &&super::stack::Stack| {
+    let declares = |stack: &&Stack| {
         stack.project() == container.project
             && stack.model().services().any(|(name, _)| *name == container.compose_service)
     };
     let Some(stack) = stacks.list.iter().find(declares) else { return Definition::Known };
-    match host.compose_hash(stack, &container.compose_service) {
-        Ok(hash) if hash == label => Definition::Known,
+    match pass.host.compose_hashes(stack, &container.compose_service, pass.resolver.temp()) {
+        Ok(hashes) if hashes.iter().any(|hash| hash == label) => Definition::Declared,
         Ok(_) => Definition::Foreign,
         Err(problem) => {
             log::warn!("cannot tell who made {}: {problem}", container.name);

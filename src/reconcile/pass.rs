@@ -2,14 +2,17 @@
 //! uses follow the branch, then each service has its run.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::Host;
+use super::held::Held;
 use super::ownership::Ownership;
 use super::report::{Commits, Report, ServiceReport};
 use super::resolve::Resolver;
 use super::run;
+use super::siblings::Siblings;
 use super::stack::Stacks;
 use crate::config::{Config, Service};
 use crate::git::{Commit, Git, Move, Moves, Standing};
@@ -56,6 +59,8 @@ pub struct Pass<'a> {
     pub target: &'a Commit,
     /// Resolves stacks of it.
     pub resolver: Resolver<'a>,
+    /// What the services know of each other.
+    pub siblings: Siblings,
     config: &'a Config,
     standing: RefCell<Standing>,
     ownership: RefCell<Ownership>,
@@ -229,6 +234,7 @@ impl<'a> Pass<'a> {
             git,
             target: &aim.target,
             resolver,
+            siblings: Siblings::default(),
             config,
             standing: RefCell::new(standing),
             ownership: RefCell::new(ownership),
@@ -251,15 +257,29 @@ impl<'a> Pass<'a> {
         Ok(config_moves)
     }
 
+    /// All services of the configuration, those of other hosts included.
+    #[must_use]
+    pub fn services(&self) -> &[Service] {
+        &self.config.services
+    }
+
+    /// The paths that a service uses and that are not yet as the target has them.
+    ///
+    /// # Errors
+    /// When git fails.
+    pub fn held(&self, service: &str, paths: BTreeSet<String>) -> Result<Held, Problem> {
+        self.ownership.borrow_mut().add(service, paths);
+        let ownership = self.ownership.borrow();
+        let uses =
+            |change: &Move| ownership.uses(service, &change.path).then(|| change.path.clone());
+        Ok(Held(self.differences()?.into_iter().filter_map(|change| uses(&change)).collect()))
+    }
+
     /// Moves the paths that one service uses, now that it may.
     ///
     /// # Errors
     /// When an untracked file is in the way or git fails; nothing was moved then.
-    pub fn move_files(
-        &self,
-        service: &str,
-        paths: std::collections::BTreeSet<String>,
-    ) -> Result<(), Problem> {
+    pub fn move_files(&self, service: &str, paths: BTreeSet<String>) -> Result<(), Problem> {
         self.ownership.borrow_mut().add(service, paths);
         let changes = self.differences()?;
         let ownership = self.ownership.borrow();

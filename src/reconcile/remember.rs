@@ -1,17 +1,18 @@
 //! What a run writes down: the release that is now in force. What was not acted on and is not
 //! settled keeps its old record.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
 use super::apply::Verdicts;
+use super::held::Held;
 use super::observe::Sight;
 use super::resolve::inputs;
 use super::stack::{Stack, Stacks};
-use super::sweep;
+use super::todo::{Key, starts_again};
 use super::verify::Verdict;
-use crate::decide::plan::{Action, Desired, DesiredService, Reason, Step};
+use crate::decide::plan::{Action, Definition, Desired, DesiredService, Reason, Step};
 use crate::state::{Record, ServiceRecord};
 
 /// Everything that a record is made of.
@@ -28,12 +29,15 @@ pub struct Facts<'a> {
     pub sight: &'a Sight,
     /// The target commit.
     pub commit: &'a str,
+    /// Files that did not move to it.
+    pub held: &'a Held,
 }
 
 /// The record after a run. Equal to the old one when nothing happened.
 #[must_use]
 pub fn remember(old: &Record, facts: &Facts<'_>, now: DateTime<Utc>) -> Record {
-    let mut record = Record { projects: Default::default(), ..old.clone() };
+    let (projects, attempts) = (BTreeMap::new(), BTreeMap::new());
+    let mut record = Record { projects, attempts, ..old.clone() };
     for (stack, desired) in facts.stacks.list.iter().zip(&facts.desired.stacks) {
         let before = old.projects.get(&desired.project);
         let project = record.projects.entry(desired.project.clone()).or_default();
@@ -44,20 +48,37 @@ pub fn remember(old: &Record, facts: &Facts<'_>, now: DateTime<Utc>) -> Record {
         }
         for (name, service) in &desired.services {
             let past = before.and_then(|before| before.services.get(name));
-            let fresh = one(facts, stack, &desired.project, name, service, past);
-            if let Some(fresh) = fresh.or_else(|| past.cloned()) {
-                project.services.insert(name.clone(), fresh);
+            let fresh = one(facts, stack, &desired.project, name, service);
+            if fresh.is_none() {
+                carry_over_attempt(&mut record, old, &desired.project, name);
+            }
+            let project = record.projects.entry(desired.project.clone()).or_default();
+            if let Some(now) = fresh.or_else(|| past.cloned()) {
+                project.services.insert(name.clone(), now);
             }
         }
     }
     if facts.stacks.fallen_back.is_none() {
         record.paths = facts.stacks.paths();
+        if !facts.held.0.is_empty() {
+            // What runs still uses them.
+            record.paths.extend(old.paths.iter().cloned());
+        }
     }
-    if record != *old {
+    if record.projects != old.projects || record.paths != old.paths {
         facts.commit.clone_into(&mut record.commit);
         record.at = Some(now);
     }
     record
+}
+
+/// A change that is not known to be good is remembered: the next run looks at it again, and does not
+/// make it again.
+fn carry_over_attempt(record: &mut Record, old: &Record, project: &str, name: &str) {
+    if let Some(attempt) = old.attempts.get(project).and_then(|services| services.get(name)) {
+        let attempts = record.attempts.entry(project.to_owned()).or_default();
+        attempts.insert(name.to_owned(), attempt.clone());
+    }
 }
 
 /// The new record of one compose service, if this run has something to say about it.
@@ -67,26 +88,32 @@ fn one(
     project: &str,
     name: &str,
     declared: &DesiredService,
-    past: Option<&ServiceRecord>,
 ) -> Option<ServiceRecord> {
-    let mine = |a: &&Action| a.project == project && a.compose_service == name;
-    let action = facts.actions.iter().find(mine)?;
-    let verdict = facts.verdicts.get(&(project.to_owned(), name.to_owned()));
+    let key = (project.to_owned(), name.to_owned());
+    let action = facts.actions.iter().find(|a| super::todo::key(a) == key)?;
+    let past = facts.sight.record.projects.get(project).and_then(|p| p.services.get(name));
+    let verdict = facts.verdicts.get(&key);
+    if matches!(verdict, Some(Verdict::Bad(_))) {
+        return None;
+    }
     let standing = match (action.step, action.reason) {
-        (Step::Recreate | Step::Start, _) => match verdict? {
-            // Still starting counts: these containers are the ones in force.
-            Verdict::Good | Verdict::Starting => Standing::Applied,
-            Verdict::Bad(_) => return None,
-        },
+        // Still starting counts: these containers are the ones in force.
+        (Step::Recreate | Step::Start | Step::Remove, _) if verdict.is_none() => return None,
+        (Step::Recreate, _) => Standing::Applied,
+        (Step::Start, _) if starts_again(action) || action.image.running.is_some() => {
+            Standing::Kept
+        }
+        (Step::Start, _) => Standing::Applied,
         (Step::Remove, _) => Standing::Kept,
+        _ if facts.sight.unproven.contains(&key) && verdict.is_none() => return None,
         (_, Reason::Adopted) => Standing::Applied,
         (_, Reason::Settled | Reason::Completed | Reason::Unknown) => Standing::Kept,
         _ => return None,
     };
-    let now = current(facts, stack, project, name, declared)?;
+    let now = current(facts, stack, &key, declared, past)?;
     Some(match (standing, past) {
         (Standing::Applied, _) | (Standing::Kept, None) => now,
-        (Standing::Kept, Some(past)) => keep(past, now),
+        (Standing::Kept, Some(past)) => keep(past, now, definition(facts.sight, &key)),
     })
 }
 
@@ -96,12 +123,34 @@ enum Standing {
     Kept,
 }
 
+/// Where the definition of what runs comes from: that of the strangest of the containers.
+fn definition(sight: &Sight, key: &Key) -> Definition {
+    let mine =
+        |c: &&crate::decide::plan::ContainerFact| c.project == key.0 && c.compose_service == key.1;
+    let all: Vec<Definition> =
+        sight.observed.containers.iter().filter(mine).map(|c| c.definition).collect();
+    match () {
+        () if all.contains(&Definition::Foreign) => Definition::Foreign,
+        () if all.iter().all(|one| *one == Definition::Declared) => Definition::Declared,
+        () => Definition::Known,
+    }
+}
+
 /// A settled service: what it runs is refreshed, what it was made from stays, since a drift that
-/// `recreate_on` ignores has not been applied. A reading that only compose changed is taken over.
-fn keep(past: &ServiceRecord, now: ServiceRecord) -> ServiceRecord {
+/// `recreate_on` ignores has not been applied. A reading that only compose changed is taken over,
+/// and so is the declared definition when somebody else applied it. The files stay as recorded.
+fn keep(past: &ServiceRecord, now: ServiceRecord, definition: Definition) -> ServiceRecord {
     let same_meaning = past.definition_sha256 == now.definition_sha256;
     let by_compose_alone = past.inputs == now.inputs && past.compose_version != now.compose_version;
-    let labels: BTreeSet<String> = past.labels.union(&now.labels).cloned().collect();
+    let labels = match definition {
+        Definition::Foreign => past.labels.clone(),
+        Definition::Declared | Definition::Known => {
+            past.labels.union(&now.labels).cloned().collect()
+        }
+    };
+    if definition == Definition::Declared {
+        return ServiceRecord { files: past.files.clone(), ..now };
+    }
     if same_meaning || by_compose_alone {
         return ServiceRecord { labels, files: past.files.clone(), ..now };
     }
@@ -118,28 +167,53 @@ fn keep(past: &ServiceRecord, now: ServiceRecord) -> ServiceRecord {
 fn current(
     facts: &Facts<'_>,
     stack: &Stack,
-    project: &str,
+    key: &Key,
+    declared: &DesiredService,
+    past: Option<&ServiceRecord>,
+) -> Option<ServiceRecord> {
+    let containers: Vec<_> = facts.sight.of(key).collect();
+    Some(ServiceRecord {
+        image_id: containers.first().map(|c| c.image_id.0.clone()).unwrap_or_default(),
+        containers: containers.iter().map(|c| c.id.0.clone()).collect(),
+        labels: containers.iter().filter_map(|c| c.config_hash.clone()).collect(),
+        ..made_from(stack, &key.1, declared, past, facts.held)?
+    })
+}
+
+/// What a compose service is about to become.
+#[must_use]
+pub fn goal(
+    stacks: &Stacks,
+    desired: &Desired,
+    record: &Record,
+    action: &Action,
+    held: &Held,
+) -> Option<ServiceRecord> {
+    let name = &action.compose_service;
+    let past = record.projects.get(&action.project).and_then(|p| p.services.get(name));
+    let pairs = stacks.list.iter().zip(&desired.stacks);
+    let (stack, declared) = pairs
+        .filter(|(_, desired)| desired.project == action.project)
+        .find_map(|(stack, desired)| Some((stack, desired.services.get(name)?)))?;
+    made_from(stack, name, declared, past, held)
+}
+
+fn made_from(
+    stack: &Stack,
     name: &str,
     declared: &DesiredService,
+    past: Option<&ServiceRecord>,
+    held: &Held,
 ) -> Option<ServiceRecord> {
-    let containers: Vec<_> = facts
-        .sight
-        .containers
-        .iter()
-        .filter(|c| c.project == project && c.compose_service == name)
-        .filter(|c| !sweep::is_temporary(&c.name))
-        .collect();
     let value = stack.model().services().find(|(other, _)| *other == name)?.1;
     Some(ServiceRecord {
         image: declared.image.clone(),
-        image_id: containers.first().map(|c| c.image_id.0.clone()).unwrap_or_default(),
         definition_sha256: declared.definition.clone(),
         definition: stack.model().definition(value),
-        files: declared.files.clone(),
+        files: held.in_force(&declared.files, past.map(|past| &past.files)),
         replicas: declared.replicas,
-        containers: containers.iter().map(|c| c.id.0.clone()).collect(),
-        labels: containers.iter().filter_map(|c| c.config_hash.clone()).collect(),
         inputs: inputs(&stack.resolved, &stack.spec),
         compose_version: stack.resolved.compose_version.clone(),
+        ..ServiceRecord::default()
     })
 }

@@ -12,14 +12,19 @@ use serde_json::Value;
 
 use super::export::{Export, Opened};
 use super::model::{Model, sha256};
+use super::named;
 use crate::docker::compose::{Compose, Scope};
+use crate::docker::redact::Secrets;
 use crate::git::{Commit, Git};
 use crate::problem::Problem;
 use crate::state::Resolved;
-use crate::sys::fs::Stamp;
+use crate::sys::fs::{Stamp, read_bounded};
 
 /// Compose resolves in tens of milliseconds; one that takes this long hangs.
 const DEADLINE: Duration = Duration::from_secs(60);
+
+/// No env file is larger.
+const ENV_BYTES_MAX: u64 = 1 << 20;
 
 /// One stack as the configuration describes it.
 #[derive(Debug, Clone)]
@@ -67,6 +72,12 @@ impl<'a> Resolver<'a> {
         Resolver { git, target, compose, temp, skip, export, version }
     }
 
+    /// Where temporary files go.
+    #[must_use]
+    pub fn temp(&self) -> &Path {
+        &self.temp
+    }
+
     /// What the cache must have been made for to be good.
     #[must_use]
     pub fn key(&self, spec: &StackSpec) -> String {
@@ -93,11 +104,7 @@ impl<'a> Resolver<'a> {
         let export = self.export()?;
         let scope = self.scope(export, spec)?;
         let watch = export.watch();
-        let (text, warnings) = self.compose.config(&scope, DEADLINE).map_err(|problem| {
-            let [laid_out, real] = [export.root(), self.git.top()].map(Path::to_string_lossy);
-            let message = problem.message.replace(laid_out.as_ref(), real.as_ref());
-            Problem { message, ..problem }
-        })?;
+        let answer = self.compose.config(&scope, DEADLINE);
         let opened = match watch.and_then(|watch| watch.opened()) {
             Ok(opened) => export.sort(&opened),
             Err(cause) => {
@@ -105,6 +112,12 @@ impl<'a> Resolver<'a> {
                 export.anything_readable()
             }
         };
+        let (text, warnings) = answer.map_err(|problem| {
+            let [laid_out, real] = [export.root(), self.git.top()].map(Path::to_string_lossy);
+            let message = problem.message.replace(laid_out.as_ref(), real.as_ref());
+            let message = self.secrets(export, spec, &opened).hide(&message);
+            Problem { message, ..problem }
+        })?;
         let model = self.relocate(export, &text)?;
         let services = self.compose.all_services(&scope, DEADLINE)?;
         let mounted = Model::new(&model).all_mounted(self.git.top());
@@ -115,7 +128,7 @@ impl<'a> Resolver<'a> {
             services,
             compose_version: self.version()?.clone(),
             tracked: opened.tracked.iter().filter_map(object).collect(),
-            untracked: self.stamps(spec, &opened),
+            untracked: self.stamps(export, spec, &opened, &model),
             sources: mounted.iter().filter_map(object).collect(),
             warnings: unset_variables(&warnings),
             model,
@@ -179,11 +192,55 @@ impl<'a> Resolver<'a> {
     }
 
     /// Everything untracked that was read, and what would have been if it were there.
-    fn stamps(&self, spec: &StackSpec, opened: &Opened) -> Vec<(PathBuf, Stamp)> {
-        let own = self.git.top().join(spec.folder()).join(".env");
-        let named = spec.env_file.iter().cloned().chain([own]);
-        let paths: BTreeSet<PathBuf> = opened.untracked.iter().cloned().chain(named).collect();
+    fn stamps(
+        &self,
+        export: &Export,
+        spec: &StackSpec,
+        opened: &Opened,
+        model: &Value,
+    ) -> Vec<(PathBuf, Stamp)> {
+        let mounted = named::mounted(model);
+        let outside = |path: &PathBuf| {
+            let tracked = path.strip_prefix(self.git.top()).ok().and_then(Path::to_str);
+            tracked.and_then(|path| export.object(path)).is_none()
+                && !mounted.contains(path)
+                && !path.is_dir()
+        };
+        let mut paths: BTreeSet<PathBuf> = opened.untracked.iter().cloned().collect();
+        paths.extend(self.named(export, spec, opened).into_iter().filter(outside));
+        paths.insert(self.git.top().join(spec.folder()).join(".env"));
+        paths.extend(spec.env_file.clone());
         paths.into_iter().map(|path| (path.clone(), Stamp::of(&path))).collect()
+    }
+
+    /// The files that the compose files of the repository name, by their places in the real tree.
+    fn named(&self, export: &Export, spec: &StackSpec, opened: &Opened) -> BTreeSet<PathBuf> {
+        let project = self.git.top().join(spec.folder());
+        let mut paths = BTreeSet::new();
+        for tracked in opened.tracked.iter().filter(|path| is_yaml(path)) {
+            let Ok(text) = fs::read_to_string(export.root().join(tracked)) else { continue };
+            let real = self.git.top().join(tracked);
+            let beside = real.parent().unwrap_or(&project);
+            paths.extend(named::named_files(&text, &[&project, beside]));
+        }
+        paths
+    }
+
+    /// What compose may have read in env files: its complaints quote them.
+    fn secrets(&self, export: &Export, spec: &StackSpec, opened: &Opened) -> Secrets {
+        let mut paths = self.named(export, spec, opened);
+        paths.extend(spec.env_file.clone());
+        paths.extend(
+            opened.untracked.iter().filter(|path| !is_yaml(&path.to_string_lossy())).cloned(),
+        );
+        paths.insert(self.git.top().join(spec.folder()).join(".env"));
+        let mut secrets = Secrets::default();
+        for path in paths {
+            if let Ok(content) = read_bounded(&path, ENV_BYTES_MAX) {
+                secrets.add_env_file(&String::from_utf8_lossy(&content));
+            }
+        }
+        secrets
     }
 }
 
@@ -199,6 +256,10 @@ pub fn inputs(resolved: &Resolved, spec: &StackSpec) -> String {
         .collect();
     let read: &BTreeMap<String, String> = &resolved.tracked;
     sha256(&format!("{read:?} {beside:?} {spec:?}"))
+}
+
+fn is_yaml(path: &str) -> bool {
+    path.ends_with(".yml") || path.ends_with(".yaml")
 }
 
 /// The variables that compose set to a blank because nothing defines them.

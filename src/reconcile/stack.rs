@@ -10,7 +10,8 @@ use super::model::{Model, difference};
 use super::policy;
 use super::resolve::{Resolver, StackSpec, inputs};
 use crate::config::Service;
-use crate::decide::plan::{Desired, DesiredStack, Memory};
+use crate::decide::plan::{Desired, DesiredStack, Memory, Orphans};
+use crate::decide::waves::Dependencies;
 use crate::problem::Problem;
 use crate::state::{Record, Resolved, ServiceLock, StateDir};
 
@@ -67,13 +68,11 @@ impl Stacks {
             };
             let cached = state.cached(service.name.as_str(), index);
             let held = cached.as_ref().filter(|kept| kept.holds(&resolver.key(&spec), now));
-            let resolved = match (held, resolver) {
-                (Some(kept), _) => kept.clone(),
-                (None, resolver) => match (resolver.resolve(&spec, now), cached) {
+            let resolved = match held {
+                Some(kept) => kept.clone(),
+                None => match (resolver.resolve(&spec, now), cached) {
                     (Ok(fresh), _) => {
-                        if let Some(lock) = lock {
-                            state.cache(lock, index, &fresh)?;
-                        }
+                        keep(state, lock, index, &fresh);
                         fresh
                     }
                     (Err(problem), Some(last)) => {
@@ -91,7 +90,8 @@ impl Stacks {
     /// What the planner desires.
     #[must_use]
     pub fn desired(&self, service: &Service, top: &Path) -> Desired {
-        let mut desired = Desired { remove_orphans: service.remove_orphans, ..Desired::default() };
+        let orphans = if service.remove_orphans { Orphans::Remove } else { Orphans::Keep };
+        let mut desired = Desired { orphans, ..Desired::default() };
         for stack in &self.list {
             let model = stack.model();
             let services = model.services().map(|(name, value)| {
@@ -142,6 +142,16 @@ impl Stacks {
         self.list.iter().map(|stack| stack.project().to_owned()).collect()
     }
 
+    /// Who waits for whom, by project.
+    #[must_use]
+    pub fn depends_on(&self) -> BTreeMap<String, Dependencies> {
+        let mut all: BTreeMap<String, Dependencies> = BTreeMap::new();
+        for stack in &self.list {
+            all.entry(stack.project().to_owned()).or_default().extend(stack.model().depends_on());
+        }
+        all
+    }
+
     /// Paths of the repository that the stacks use.
     #[must_use]
     pub fn paths(&self) -> BTreeSet<String> {
@@ -161,5 +171,14 @@ impl Stacks {
             .filter(|stack| !stack.resolved.warnings.is_empty())
             .map(|stack| (stack.project(), stack.resolved.warnings.as_slice()))
             .collect()
+    }
+}
+
+/// Keeps what compose made of a stack. Without it the next run asks compose again; a full disk must
+/// not keep anything from being healed.
+fn keep(state: &StateDir, lock: Option<&ServiceLock>, index: usize, fresh: &Resolved) {
+    let Some(lock) = lock else { return };
+    if let Err(problem) = state.cache(lock, index, fresh) {
+        log::warn!("{problem}");
     }
 }

@@ -1,0 +1,114 @@
+//! What the services of a configuration know of each other when they share a compose project: whose
+//! a compose service is, so that nobody takes it for an orphan and no two fight over it.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::pass::Pass;
+use super::stack::Stacks;
+use super::todo::{Key, key};
+use crate::config::Service;
+use crate::decide::plan::{Action, Reason, Step};
+use crate::problem::Problem;
+use crate::state::ServiceLock;
+
+/// Compose service names by project.
+pub type Names = BTreeMap<String, BTreeSet<String>>;
+
+/// What was learned in one pass.
+#[derive(Debug, Default)]
+pub struct Siblings {
+    owners: RefCell<BTreeMap<Key, String>>,
+    names: RefCell<BTreeMap<String, Result<Names, String>>>,
+    removed: RefCell<BTreeSet<Key>>,
+}
+
+impl Siblings {
+    /// Enters what a service declares.
+    ///
+    /// # Errors
+    /// When another stack declares the same compose service: both would make it anew for ever.
+    pub fn claim(&self, service: &Service, stacks: &Stacks) -> Result<(), Problem> {
+        let name = service.name.as_str();
+        self.names.borrow_mut().insert(name.to_owned(), names(stacks));
+        let mut owners = self.owners.borrow_mut();
+        for stack in &stacks.list {
+            for (compose_service, _) in stack.model().services() {
+                let key = (stack.project().to_owned(), compose_service.clone());
+                if let Some(owner) = owners.insert(key, name.to_owned()) {
+                    let project = stack.project();
+                    return Err(Problem::setup(
+                        "declared_twice",
+                        format!(
+                            "compose service {compose_service} of project {project} is declared \
+                             by a stack of {owner} and by another of {name}"
+                        ),
+                        "leave it in one of them, or give one another project \
+                         (compose_project_name)",
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What all other services of the configuration declare, those of other hosts included. With
+    /// the lock of a run, what had to be resolved for it is kept for their own runs.
+    ///
+    /// # Errors
+    /// When it cannot be told of one of them, and why.
+    pub fn others(
+        &self,
+        pass: &Pass<'_>,
+        service: &Service,
+        lock: Option<&ServiceLock>,
+    ) -> Result<Names, String> {
+        let mut all = Names::new();
+        for other in pass.services().iter().filter(|other| other.name != service.name) {
+            for (project, names) in self.of(pass, other, lock)? {
+                all.entry(project).or_default().extend(names);
+            }
+        }
+        Ok(all)
+    }
+
+    fn of(
+        &self,
+        pass: &Pass<'_>,
+        other: &Service,
+        lock: Option<&ServiceLock>,
+    ) -> Result<Names, String> {
+        let name = other.name.as_str();
+        if let Some(known) = self.names.borrow().get(name) {
+            return known.clone();
+        }
+        let lock = lock.and_then(|_| pass.state.lock(name).ok());
+        let now = pass.host.clock.now();
+        let stacks = Stacks::resolve(other, &pass.resolver, &pass.state, lock.as_ref(), now);
+        let found = match stacks {
+            Ok(stacks) => names(&stacks),
+            Err(problem) => Err(format!("{name} does not resolve ({})", problem.reason)),
+        };
+        self.names.borrow_mut().insert(name.to_owned(), found.clone());
+        found
+    }
+
+    /// Whether a plan may say this: of an orphan that two services see only the first removes it.
+    pub fn is_first_to_remove(&self, action: &Action) -> bool {
+        let removes = action.step == Step::Remove && action.reason == Reason::Orphan;
+        !removes || self.removed.borrow_mut().insert(key(action))
+    }
+}
+
+/// Those of inactive profiles included. Unsure while the target does not resolve.
+fn names(stacks: &Stacks) -> Result<Names, String> {
+    if let Some(problem) = &stacks.fallen_back {
+        return Err(format!("a stack does not resolve ({})", problem.reason));
+    }
+    let mut names = Names::new();
+    for stack in &stacks.list {
+        let of_project = names.entry(stack.project().to_owned()).or_default();
+        of_project.extend(stack.resolved.services.iter().cloned());
+    }
+    Ok(names)
+}

@@ -1,0 +1,158 @@
+//! From what is planned to what is done: which actions are possible, which need not wait for a pull,
+//! and what a plan becomes once images were pulled. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::held::Held;
+use super::pull::Failed;
+use crate::decide::plan::{Action, Desired, Step};
+use crate::decide::waves::{Dependencies, reachable};
+use crate::problem::Problem;
+use crate::state::Record;
+
+/// Project and name of a compose service.
+pub type Key = (String, String);
+
+/// Whose action it is.
+#[must_use]
+pub fn key(action: &Action) -> Key {
+    (action.project.clone(), action.compose_service.clone())
+}
+
+/// Whether compose makes containers for it.
+#[must_use]
+pub fn makes(action: &Action) -> bool {
+    match action.step {
+        Step::Recreate => true,
+        Step::Start => action.containers.is_empty(),
+        Step::Remove | Step::Signal | Step::Nothing => false,
+    }
+}
+
+/// Whether it only starts containers that are there: possible whatever else is wrong.
+#[must_use]
+pub fn starts_again(action: &Action) -> bool {
+    action.step == Step::Start && !action.containers.is_empty()
+}
+
+/// What keeps actions from being carried out.
+pub struct Obstacles<'a> {
+    /// Images that could not be had.
+    pub failed: &'a Failed,
+    /// Whether a variable of the compose files is set by nothing.
+    pub unset: Option<&'a Problem>,
+    /// Files that did not move.
+    pub held: &'a Held,
+    /// What the stacks declare.
+    pub desired: &'a Desired,
+    /// What is recorded.
+    pub record: &'a Record,
+}
+
+impl Obstacles<'_> {
+    /// Whether an action can be carried out.
+    #[must_use]
+    pub fn allow(&self, action: &Action) -> bool {
+        let image = action.image.declared.as_deref().unwrap_or_default();
+        let lost = action.pull && self.failed.contains_key(image);
+        match action.step {
+            Step::Nothing => false,
+            _ if starts_again(action) => true,
+            _ => !lost && self.unset.is_none() && !self.waits_for_files(action),
+        }
+    }
+
+    /// Whether the containers would be made with files of another commit than their definition.
+    /// One that is gone comes back with the files it had; nothing is made to mount what is not
+    /// there, since docker would make an empty folder of it.
+    #[must_use]
+    pub fn waits_for_files(&self, action: &Action) -> bool {
+        let declared = self
+            .desired
+            .stacks
+            .iter()
+            .filter(|stack| stack.project == action.project)
+            .find_map(|stack| stack.services.get(&action.compose_service));
+        let Some(declared) = declared.filter(|one| self.held.touches_any(&one.files)) else {
+            return false;
+        };
+        let past = self
+            .record
+            .projects
+            .get(&action.project)
+            .and_then(|project| project.services.get(&action.compose_service));
+        let had = |path: &String| past.is_some_and(|past| past.files.contains_key(path));
+        match action.step {
+            Step::Recreate => true,
+            Step::Start => !declared.files.keys().filter(|p| self.held.touches(p)).all(had),
+            Step::Remove | Step::Signal | Step::Nothing => false,
+        }
+    }
+}
+
+/// What is done before images are pulled, so that a slow pull keeps nothing down: every start that
+/// needs no pull and depends on nothing that is about to change.
+#[must_use]
+pub fn before_pull(
+    planned: &[Action],
+    depends_on: &BTreeMap<String, Dependencies>,
+    held: &Held,
+    desired: &Desired,
+) -> Vec<Action> {
+    let mounts_held = |action: &Action| {
+        desired
+            .stacks
+            .iter()
+            .filter(|stack| stack.project == action.project)
+            .filter_map(|stack| stack.services.get(&action.compose_service))
+            .any(|declared| held.touches_any(&declared.files))
+    };
+    let ready = |action: &Action| {
+        let starts = action.step == Step::Start && !action.pull;
+        starts && (starts_again(action) || !mounts_held(action))
+    };
+    let waiting: BTreeSet<Key> = planned
+        .iter()
+        .filter(|action| action.step != Step::Nothing && !ready(action))
+        .map(key)
+        .collect();
+    let depends = |action: &&Action| {
+        let Some(dependencies) = depends_on.get(&action.project) else { return false };
+        let below = reachable(&action.compose_service, dependencies);
+        below.into_iter().any(|name| waiting.contains(&(action.project.clone(), name)))
+    };
+    let early = planned.iter().filter(|action| ready(action));
+    early.filter(|action| starts_again(action) || !depends(action)).cloned().collect()
+}
+
+/// The plan after the pulls: what was healed before them stays in it, what could not be pulled stays
+/// wanted, and what was pulled for is said to be.
+#[must_use]
+pub fn replanned(
+    planned: &[Action],
+    fresh: Vec<Action>,
+    failed: &Failed,
+    healed: &[Action],
+) -> Vec<Action> {
+    let of = |list: &[Action], wanted: &Key| list.iter().find(|a| key(a) == *wanted).cloned();
+    let merge = |mut action: Action| {
+        let key = key(&action);
+        if let Some(healed) = of(healed, &key) {
+            return healed;
+        }
+        let Some(before) = of(planned, &key).filter(|before| before.pull) else { return action };
+        if before.image.declared.as_ref().is_some_and(|image| failed.contains_key(image)) {
+            return before;
+        }
+        if action.step != Step::Nothing {
+            // It was fetched for this action: that is how the plan had put it.
+            action.pull = true;
+            action.detail = before.detail;
+        }
+        action
+    };
+    fresh.into_iter().map(merge).collect()
+}
+
+#[cfg(test)]
+mod tests;

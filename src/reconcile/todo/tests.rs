@@ -1,0 +1,127 @@
+//! What is possible, what comes early, and what a plan becomes.
+
+use std::collections::BTreeMap;
+
+use super::{Obstacles, before_pull, replanned};
+use crate::decide::plan::{
+    Action, Desired, DesiredService, DesiredStack, ImagePair, Lifetime, Policy, Reason, Step,
+};
+use crate::decide::waves::{Condition, Dependencies};
+use crate::problem::Problem;
+use crate::reconcile::held::Held;
+use crate::reconcile::pull::Failed;
+use crate::state::{ProjectRecord, Record, ServiceRecord};
+
+fn action(name: &str, step: Step) -> Action {
+    Action {
+        project: "p".into(),
+        compose_service: name.into(),
+        step,
+        pull: false,
+        reason: Reason::Image,
+        detail: "as planned".into(),
+        image: ImagePair { running: None, declared: Some(name.into()) },
+        containers: Vec::new(),
+    }
+}
+
+fn pulling(name: &str, step: Step) -> Action {
+    Action { pull: true, ..action(name, step) }
+}
+
+fn again(name: &str) -> Action {
+    Action { containers: vec!["c".into()], ..action(name, Step::Start) }
+}
+
+fn failed(name: &str) -> Failed {
+    Failed::from([(name.to_owned(), Problem::engine("pull_failed", "no", ""))])
+}
+
+/// Every service mounts a file of its own name.
+fn desired(names: &[&str]) -> Desired {
+    let service = |name: &str| DesiredService {
+        image: name.into(),
+        build: false,
+        replicas: 1,
+        definition: "d".into(),
+        files: BTreeMap::from([(name.to_owned(), "2".to_owned())]),
+        lifetime: Lifetime::Lasting,
+        policy: Policy::default(),
+    };
+    let services = names.iter().map(|name| ((*name).to_owned(), service(name))).collect();
+    let stack = DesiredStack { project: "p".into(), services, ..DesiredStack::default() };
+    Desired { stacks: vec![stack], ..Desired::default() }
+}
+
+fn held(names: &[&str]) -> Held {
+    Held(names.iter().map(|name| (*name).to_owned()).collect())
+}
+
+fn names(actions: &[Action]) -> String {
+    actions.iter().map(|a| a.compose_service.clone()).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn what_is_possible() {
+    let (desired, unset) = (desired(&["a", "b"]), Problem::setup("unset_variable", "X", ""));
+    let files = BTreeMap::from([("b".to_owned(), "1".to_owned())]);
+    let past = ServiceRecord { files, ..ServiceRecord::default() };
+    let project = ProjectRecord {
+        services: BTreeMap::from([("b".to_owned(), past)]),
+        ..ProjectRecord::default()
+    };
+    let projects = BTreeMap::from([("p".to_owned(), project)]);
+    let record = Record { projects, ..Record::default() };
+    let (none, lost) = (Failed::new(), failed("a"));
+    let (free, both) = (held(&[]), held(&["a", "b"]));
+    let (recreate, start) = (action("b", Step::Recreate), action("b", Step::Start));
+    let cases = [
+        (recreate.clone(), &none, None, &free, true),
+        (action("a", Step::Nothing), &none, None, &free, false),
+        (pulling("a", Step::Recreate), &lost, None, &free, false),
+        (action("a", Step::Recreate), &lost, None, &free, true),
+        (recreate.clone(), &none, Some(&unset), &free, false),
+        (again("a"), &lost, Some(&unset), &both, true),
+        (recreate, &none, None, &both, false),
+        (start, &none, None, &both, true),
+        (action("a", Step::Start), &none, None, &both, false),
+        (action("b", Step::Remove), &none, None, &both, true),
+    ];
+    for (action, failed, unset, held, expected) in cases {
+        let obstacles = Obstacles { failed, unset, held, desired: &desired, record: &record };
+        assert_eq!(obstacles.allow(&action), expected, "{action:?} {unset:?} {held:?}");
+    }
+}
+
+#[test]
+fn what_needs_no_pull_does_not_wait_for_one() {
+    let planned =
+        [again("a"), action("b", Step::Start), action("c", Step::Start), pulling("d", Step::Start)];
+    let on = |name: &str| BTreeMap::from([(name.to_owned(), Condition::Started)]);
+    let depends_on: Dependencies =
+        [("a".to_owned(), on("d")), ("b".to_owned(), on("d")), ("c".to_owned(), on("x"))].into();
+    let depends_on = BTreeMap::from([("p".to_owned(), depends_on)]);
+    let desired = desired(&["a", "b", "c", "d"]);
+    let early = |held: &Held| names(&before_pull(&planned, &depends_on, held, &desired));
+    assert_eq!(early(&held(&[])), "a c");
+    assert_eq!(early(&held(&["a", "c"])), "a");
+}
+
+#[test]
+fn a_plan_is_matched_by_name_after_the_pulls() {
+    let planned = [pulling("a", Step::Recreate), pulling("b", Step::Recreate), again("c")];
+    let nothing = |name: &str| Action { detail: String::new(), ..action(name, Step::Nothing) };
+    let said = |actions: &[Action]| {
+        let one = |a: &Action| format!("{}{}", a.step.name(), if a.pull { "+pull" } else { "" });
+        actions.iter().map(one).collect::<Vec<_>>().join(" ")
+    };
+    // One container more was found, in front of all: an orphan, say.
+    let fresh =
+        vec![nothing("0"), nothing("a"), action("b", Step::Recreate), nothing("c"), again("d")];
+    let result = replanned(&planned, fresh.clone(), &Failed::new(), &[]);
+    assert_eq!(names(&result), "0 a b c d");
+    assert_eq!(said(&result), "none none recreate+pull none start");
+    let result = replanned(&planned, fresh, &failed("a"), &[again("c")]);
+    assert_eq!(said(&result), "none recreate+pull recreate+pull start start");
+    assert_eq!(names(&replanned(&planned, Vec::new(), &failed("a"), &[])), "", "it is gone");
+}
