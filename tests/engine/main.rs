@@ -21,10 +21,12 @@ mod image;
 mod killed;
 mod membership;
 mod oneshot;
+mod review;
 mod rig;
 mod scale;
 mod stacks;
 mod start;
+mod traces;
 
 use support::Sandbox;
 
