@@ -6,6 +6,7 @@
 //! - [`reconcile`]: one run of one service: fetch, resolve, observe, plan, pull, move, apply, record.
 //! - [`docker`]: the engine's socket, the compose plugin, registries and their credentials.
 //! - [`git`]: the working tree and its remote, driven through the git command.
+//! - [`health`]: asks this host and its peers whether the service works there.
 //! - [`state`]: what must survive a restart, written atomically under a lock.
 //! - [`config`]: renew.json, from text with positions to validated types.
 //! - [`problem`]: a failure as every surface shows it.
@@ -17,6 +18,7 @@ pub mod config;
 pub mod decide;
 pub mod docker;
 pub mod git;
+pub mod health;
 pub mod problem;
 pub mod reconcile;
 pub mod state;

@@ -11,10 +11,14 @@ const LINES_MAX: usize = 350;
 
 /// Who may import whom, from the top down: a module sees only those behind its colon.
 const LAYERS: &[(&str, &[&str])] = &[
-    ("cli", &["reconcile", "docker", "git", "state", "config", "decide", "problem", "sys"]),
-    ("reconcile", &["docker", "git", "state", "config", "decide", "problem", "sys"]),
+    (
+        "cli",
+        &["reconcile", "docker", "git", "health", "state", "config", "decide", "problem", "sys"],
+    ),
+    ("reconcile", &["docker", "git", "health", "state", "config", "decide", "problem", "sys"]),
     ("docker", &["decide", "problem", "sys"]),
     ("git", &["problem", "sys"]),
+    ("health", &["decide", "problem", "sys"]),
     ("state", &["decide", "problem", "sys"]),
     ("config", &["decide", "problem", "sys"]),
     ("problem", &[]),

@@ -2,6 +2,7 @@
 //! named below this folder, so that every decision can be replayed in a test.
 
 pub mod duration;
+pub mod gate;
 pub mod plan;
 pub mod schedule;
 pub mod waves;

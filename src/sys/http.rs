@@ -14,7 +14,7 @@ mod proxy;
 mod unix_transport;
 
 pub use cidr::Cidr;
-pub use client::{Client, Trust, Via};
+pub use client::{Client, SYSTEM_ROOTS, Trust, Via};
 pub use lines::Lines;
 
 #[cfg(test)]
@@ -181,6 +181,12 @@ pub trait Http: Send + Sync {
     /// # Errors
     /// See [`HttpError`].
     fn send(&self, request: &Request) -> Result<Response, HttpError>;
+
+    /// Sends one request and reads no more than the head of the answer; the connection ends with it.
+    ///
+    /// # Errors
+    /// See [`HttpError`].
+    fn head(&self, request: &Request) -> Result<Head, HttpError>;
 
     /// Sends one request and hands the answer out line by line. The timeout of the request bounds
     /// the silence before each piece, not the whole.

@@ -15,9 +15,16 @@ use super::unix_transport::{BUFFER_BYTES, NoNames, UnixConnector, is_cancelled};
 use super::{Head, Http, HttpError, Lines, Method, Request, Response};
 use crate::sys::env;
 use crate::sys::exec::Cancel;
+use crate::sys::fs::read_bounded;
 
 /// No part of a connection's making may take longer, whatever the request allows.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
+
+/// Where this host keeps all certificate authorities that it trusts, private ones included, on
+/// Debian, Alpine, Arch and their kin; docker reads it too.
+pub const SYSTEM_ROOTS: &str = "/etc/ssl/certs/ca-certificates.crt";
+/// No bundle of certificate authorities comes near this.
+const ROOTS_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 /// Whose certificate is good enough.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +61,20 @@ impl Client {
     pub fn tcp(trust: &Trust, via: Via) -> Result<Client, HttpError> {
         let config = tls::configure(common(), trust)?.build();
         Ok(Client { agent: Agent::new_with_config(config), via })
+    }
+
+    /// A client over TCP that trusts the authorities in the file `roots`, normally [`SYSTEM_ROOTS`],
+    /// or the built-in list if there are none in it.
+    ///
+    /// # Errors
+    /// None in practice; see [`Client::tcp`].
+    pub fn tcp_with_roots(roots: &Path, via: Via) -> Result<Client, HttpError> {
+        if let Ok(file) = read_bounded(roots, ROOTS_BYTES_MAX)
+            && let Ok(client) = Client::tcp(&Trust::Only(vec![file]), via)
+        {
+            return Ok(client);
+        }
+        Client::tcp(&Trust::Public, via)
     }
 
     /// A client over the Unix socket at `path`; all its requests end when `cancel` is set.
@@ -141,6 +162,11 @@ impl Http for Client {
             Err(HttpError::TooLarge(_)) => Err(HttpError::TooLarge(limit)),
             Err(error) => Err(error),
         }
+    }
+
+    fn head(&self, request: &Request) -> Result<Head, HttpError> {
+        let answer = self.run(request, Life::Whole)?;
+        Ok(head_of(&answer))
     }
 
     fn open(&self, request: &Request) -> Result<Lines, HttpError> {
