@@ -258,6 +258,11 @@ fn https_needs_an_authority_that_this_host_trusts() {
     let silent = Endpoint::start_tls(PEER, Manner::Drips("HTTP/1.1 200 OK\r\nA: "));
     let verdict = probe_with(roots, &silent.url("https"), SHORT);
     assert_eq!(verdict, Verdict::Unhealthy(Why::Timeout(SHORT)), "a header without end");
+    // Greeting and answer are each in time, and together they are not.
+    let late = Endpoint::start_tls(PEER, Manner::LateTwice(SHORT * 3 / 4)).url("https");
+    let verdict = probe_with(roots, &late, SHORT);
+    assert_eq!(verdict, Verdict::Unhealthy(Why::Timeout(SHORT)), "one deadline for all of it");
+    assert_eq!(probe_with(roots, &late, LONG), Verdict::Healthy(200));
     // What is in the file is no certificate: the built-in authorities count, and do not know it.
     let broken = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
     let verdict = probe_with(broken, &good.url("https"), LONG);

@@ -17,6 +17,8 @@ pub enum Manner {
     Says(&'static str),
     /// Says nothing and stays.
     Silent,
+    /// Answers well, but takes this long before it reads and again before it answers.
+    LateTwice(Duration),
     /// Sends these bytes, then one more at a time for as long as somebody reads.
     Drips(&'static str),
     /// Closes before it was asked.
@@ -107,6 +109,13 @@ fn play(manner: Manner, count: usize, stream: &mut (impl Read + Write)) {
         Manner::Silent => {
             read_head(stream);
             std::thread::sleep(Duration::from_secs(60));
+        }
+        Manner::LateTwice(pause) => {
+            std::thread::sleep(pause);
+            read_head(stream);
+            std::thread::sleep(pause);
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+            let _ = stream.flush();
         }
         Manner::Drips(start) => {
             read_head(stream);
