@@ -34,6 +34,9 @@ const SETTINGS: &[&str] = &[
 const SSH: &str = "f() { ssh=$(git config --get core.sshCommand || echo ssh); \
                    eval \"$ssh -o BatchMode=yes -o ConnectTimeout=20 \\\"\\$@\\\"\"; }; f";
 
+/// The reason of a problem that a lock of git stands for.
+pub(super) const LOCKED: &str = "git_locked";
+
 /// How a host is told to reach the outside (curl(1)); git gets them as we got them.
 const PROXIES: &[&str] =
     &["http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY"];
@@ -52,7 +55,8 @@ impl Git<'_> {
     ) -> Result<Done, Problem> {
         let mut job = self.environment(Job::new("git", self.deadline));
         job = job.arg("-C").arg(&self.top);
-        for setting in SETTINGS {
+        let own = self.means.settings.iter().map(String::as_str);
+        for setting in SETTINGS.iter().copied().chain(own) {
             job = job.arg("-c").arg(setting);
         }
         job = job.args(args);
@@ -83,7 +87,7 @@ impl Git<'_> {
             .env("LANG", "C.UTF-8")
             .env("GIT_TERMINAL_PROMPT", "0")
             .env("SSH_ASKPASS_REQUIRE", "never")
-            .env("GIT_SSH_COMMAND", SSH)
+            .env("GIT_SSH_COMMAND", self.means.ssh.as_deref().unwrap_or(SSH))
             .env("GIT_SSH_VARIANT", "ssh")
             .env("GIT_OPTIONAL_LOCKS", "0")
             .env("GIT_LITERAL_PATHSPECS", "1")
@@ -142,10 +146,11 @@ impl Git<'_> {
             ));
         }
         if complaint.contains(".lock': File exists") {
-            return failed(
-                "another git works here, or one was killed: if none runs, remove that lock file"
-                    .to_owned(),
-            );
+            return Some(Problem::setup(
+                LOCKED,
+                format!("git {verb} in {top} failed: {complaint}"),
+                "another git works here, or one was killed: if none runs, remove that lock file",
+            ));
         }
         None
     }

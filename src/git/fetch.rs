@@ -19,6 +19,15 @@ const FETCH: [&str; 6] = [
     "--no-recurse-submodules",
 ];
 
+/// How git and ssh say that they were not let in.
+const DENIED: [&str; 5] = [
+    "Authentication failed",
+    "could not read Username",
+    "could not read Password",
+    "Permission denied",
+    "returned error: 403",
+];
+
 /// `git ls-remote --exit-code` says this when nothing matches.
 const NO_SUCH_REF: Exit = Exit::Code(2);
 
@@ -133,7 +142,7 @@ impl<'a> Git<'a> {
         common.join("objects")
     }
 
-    fn unreachable(&self, remote: &str, branch: &str, done: &Done) -> Problem {
+    pub(super) fn unreachable(&self, remote: &str, branch: &str, done: &Done) -> Problem {
         let complaint = super::redact(&done.complaint());
         if complaint.contains("couldn't find remote ref") {
             return no_such_branch(remote, branch);
@@ -141,16 +150,26 @@ impl<'a> Git<'a> {
         if let Some(problem) = self.known_trouble("fetch", &complaint) {
             return problem;
         }
-        let denied = ["Authentication failed", "could not read Username", "Permission denied"];
-        if denied.iter().any(|words| complaint.contains(words)) {
+        if complaint.contains("Host key verification failed") {
+            return Problem::setup(
+                "git_host_key",
+                format!("the host key of remote {remote} is not one that is trusted: {complaint}"),
+                "ask who runs the server for its host key, and only then put it into \
+                 repo.known_hosts_file (or the owner's known_hosts); an attacker looks like this",
+            );
+        }
+        if DENIED.iter().any(|words| complaint.contains(words)) {
             let top = self.top.display();
+            let by_hand = || {
+                format!(
+                    "make `git -C {top} fetch {remote}` work without a question as the owner of \
+                     the tree, or set repo.ssh_key_file or repo.token_file"
+                )
+            };
             return Problem::setup(
                 "git_auth",
                 format!("remote {remote} refused us: {complaint}"),
-                format!(
-                    "make `git -C {top} fetch {remote}` work without a question as the owner of \
-                     the tree"
-                ),
+                self.means.hint.clone().unwrap_or_else(by_hand),
             );
         }
         Problem::setup(

@@ -1,15 +1,19 @@
 //! The working tree and its remote, driven through the git command. Runs as the owner of the tree,
 //! never asks a question, and never runs `git clean`.
 
+mod access;
 mod command;
 mod differences;
 mod disk;
 mod fetch;
 mod follow;
+mod guard;
 mod objects;
+mod remote_url;
 mod saved;
 mod way;
 
+pub use access::Access;
 pub use command::redact;
 pub use differences::Move;
 pub use fetch::Fetched;
@@ -35,6 +39,7 @@ pub struct Git<'a> {
     env: Vec<(String, PathBuf)>,
     identity: Option<Identity>,
     home: PathBuf,
+    means: access::Means,
 }
 
 /// A commit and its tree, by object id.
@@ -78,7 +83,8 @@ impl<'a> Git<'a> {
             )
         })?;
         let (identity, home) = owner_of(&top)?;
-        Ok(Git { exec, deadline, top, git_dir, env: Vec::new(), identity, home })
+        let means = access::Means::default();
+        Ok(Git { exec, deadline, top, git_dir, env: Vec::new(), identity, home, means })
     }
 
     /// The root of the working tree.
