@@ -147,7 +147,7 @@ impl Git<'_> {
         }
         if complaint.contains(".lock': File exists") {
             return Some(Problem::setup(
-                LOCKED,
+                "git_locked",
                 format!("git {verb} in {top} failed: {complaint}"),
                 "another git works here, or one was killed: if none runs, remove that lock file",
             ));

@@ -137,9 +137,13 @@ impl<'a> Git<'a> {
 
     /// The object store, which a linked working tree shares with its main one.
     fn objects_dir(&self) -> PathBuf {
-        let common = fs::read_to_string(self.git_dir.join("commondir"))
-            .map_or_else(|_| self.git_dir.clone(), |text| self.git_dir.join(text.trim()));
-        common.join("objects")
+        self.common_dir().join("objects")
+    }
+
+    /// The git directory that linked working trees share; their own names it (gitrepository-layout(5)).
+    pub(super) fn common_dir(&self) -> PathBuf {
+        fs::read_to_string(self.git_dir.join("commondir"))
+            .map_or_else(|_| self.git_dir.clone(), |text| self.git_dir.join(text.trim()))
     }
 
     pub(super) fn unreachable(&self, remote: &str, branch: &str, done: &Done) -> Problem {
@@ -180,7 +184,7 @@ impl<'a> Git<'a> {
     }
 }
 
-fn no_such_branch(remote: &str, branch: &str) -> Problem {
+pub(super) fn no_such_branch(remote: &str, branch: &str) -> Problem {
     Problem::setup(
         "no_such_branch",
         format!("remote {remote} has no branch {branch}"),

@@ -25,24 +25,26 @@ pub(super) struct Reader {
     pub(super) gid: u32,
 }
 
+impl Reader {
+    /// This process, whose rights the kernel knows.
+    pub(super) fn ourselves() -> Reader {
+        Reader { uid: sys::env::effective_uid(), gid: u32::MAX }
+    }
+}
+
 impl Git<'_> {
-    /// The user that git runs as. Our own group does not matter: nothing below asks for it then.
+    /// The user that git runs as.
     pub(super) fn reader(&self) -> Reader {
         match &self.identity {
             Some(identity) => Reader { uid: identity.uid, gid: identity.gid },
-            None => Reader { uid: sys::env::effective_uid(), gid: u32::MAX },
+            None => Reader::ourselves(),
         }
     }
 }
 
 /// Refuses a file that the wrong people can read or write, or that git could not read. A secret of
 /// one user is never handed to another: the file has to belong to the user that git runs as.
-pub(super) fn check(
-    field: &str,
-    path: &Path,
-    guard: Guard,
-    reader: Reader,
-) -> Result<(), Problem> {
+pub(super) fn check(field: &str, path: &Path, guard: Guard, reader: Reader) -> Result<(), Problem> {
     let shown = path.display();
     let cannot_open = |cause: String| {
         let message = format!("cannot open {field} {shown}: {cause}");

@@ -2,23 +2,33 @@
 //! never asks a question, and never runs `git clean`.
 
 mod access;
+mod clone;
 mod command;
 mod differences;
 mod disk;
 mod fetch;
 mod follow;
+mod forward;
 mod guard;
+mod locks;
 mod objects;
 mod remote_url;
+mod room;
 mod saved;
+mod signature;
+mod trust;
+mod unsupported;
 mod way;
 
 pub use access::Access;
+pub use clone::Source;
 pub use command::redact;
 pub use differences::Move;
 pub use fetch::Fetched;
 pub use follow::Moves;
 pub use objects::{Blob, Entry, Kind};
+pub use trust::Trust;
+pub use unsupported::Unsupported;
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;

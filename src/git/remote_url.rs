@@ -118,7 +118,8 @@ mod tests {
         for url in fine {
             assert_eq!(check_url(url), Ok(()), "{url}");
         }
-        for url in ["", "-x", "--upload-pack=x", "ext::sh -c id", "a\nb", "https://me:hunter2@h/x"] {
+        for url in ["", "-x", "--upload-pack=x", "ext::sh -c id", "a\nb", "https://me:hunter2@h/x"]
+        {
             let problem = check_url(url).unwrap_err();
             assert_eq!(problem.reason, "repo_url");
             assert!(!problem.to_string().contains("hunter2"), "{problem}");

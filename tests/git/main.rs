@@ -15,5 +15,6 @@ mod in_the_way;
 mod looking;
 mod owners;
 mod saving;
+mod signed;
 mod standing;
 mod world;
