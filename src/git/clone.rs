@@ -47,8 +47,10 @@ impl<'a> Git<'a> {
         let (identity, home) = owner_of(if dir.exists() { dir } else { beside.temp.path() })?;
         let temp = beside.temp.path().to_path_buf();
         if let Some(identity) = &identity {
-            chown(&temp, Some(identity.uid), Some(identity.gid))
-                .map_err(|cause| cannot_make(dir, &cause))?;
+            for path in [&beside.place, &temp] {
+                chown(path, Some(identity.uid), Some(identity.gid))
+                    .map_err(|cause| cannot_make(dir, &cause))?;
+            }
         }
         let mut git = Git {
             exec,
@@ -77,8 +79,7 @@ impl<'a> Git<'a> {
     /// Only the git directory is put into place, in one step; a run that is killed after it finds a
     /// tree whose files are missing, and brings them.
     fn clone_around(&self, source: &Source<'_>, dir: &Path) -> Result<(), Problem> {
-        let dot_git = dir.join(".git");
-        if dot_git.symlink_metadata().is_ok() {
+        if fs::canonicalize(dir).is_ok_and(|real| super::find(&real).is_some()) {
             return Err(Problem::setup(
                 "repo_dir",
                 format!("{} is in a repository already", dir.display()),
@@ -86,7 +87,7 @@ impl<'a> Git<'a> {
             ));
         }
         let made = self.run_clone(source, &["--no-checkout"])?;
-        put(&made.join(".git"), &dot_git).map_err(|cause| cannot_make(dir, &cause))?;
+        put(&made.join(".git"), &dir.join(".git")).map_err(|cause| cannot_make(dir, &cause))?;
         let git = Git::open(dir, self.deadline, self.exec)?;
         let standing = git.standing(source.remote, source.branch)?;
         let differences = git.differences(&standing.head)?;

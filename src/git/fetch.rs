@@ -20,7 +20,8 @@ const FETCH: [&str; 6] = [
 ];
 
 /// How git and ssh say that they were not let in.
-const DENIED: [&str; 5] = [
+const DENIED: [&str; 6] = [
+    "unable to get password from user",
     "Authentication failed",
     "could not read Username",
     "could not read Password",

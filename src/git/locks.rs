@@ -1,6 +1,7 @@
 //! Locks that a killed git left behind. Removes none that is young, or that some git may still hold.
 
 use std::fs;
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -103,8 +104,8 @@ impl Git<'_> {
         }
         match fs::read_link(proc.join("cwd")) {
             Ok(cwd) => [&self.top, &self.git_dir].iter().any(|dir| cwd.starts_with(dir)),
-            // Of another user: it might work here.
-            Err(_) => proc.exists(),
+            // Of another user, it might work here; one that has ended does not.
+            Err(cause) => cause.kind() == io::ErrorKind::PermissionDenied,
         }
     }
 }

@@ -8,13 +8,19 @@
     reason = "a test says no by panicking"
 )]
 
+mod cloning;
 mod differing;
 mod fetching;
 mod following;
 mod in_the_way;
+mod locked;
 mod looking;
 mod owners;
 mod saving;
 mod signed;
+mod ssh;
 mod standing;
+mod tokens;
+mod unsupported;
+mod web;
 mod world;
