@@ -152,7 +152,7 @@ impl Git<'_> {
                 "another git works here, or one was killed: if none runs, remove that lock file",
             ));
         }
-        None
+        self.damage(verb, complaint)
     }
 }
 

@@ -11,6 +11,7 @@ mod follow;
 mod forward;
 mod guard;
 mod locks;
+mod mend;
 mod objects;
 mod remote_url;
 mod room;
@@ -135,7 +136,11 @@ impl<'a> Git<'a> {
             let args = ["rev-parse", "HEAD", "HEAD^{tree}", "--symbolic-full-name", "HEAD"];
             done = self.run(&args)?;
             if done.complaint().contains("unknown revision") {
-                return Err(self.nothing_committed(remote, branch));
+                // Git has told the id of a commit before it looked for the commit itself.
+                return Err(match done.text().lines().next() {
+                    Some(id) if is_id(id) => self.damaged("rev-parse", &done.complaint()),
+                    Some(_) | None => self.nothing_committed(remote, branch),
+                });
             }
             if !done.ok() {
                 return Err(self.failed(&args, &done));
@@ -169,6 +174,10 @@ impl<'a> Git<'a> {
             format!("run `git -C {top} pull {remote} {branch}`, or clone the repository there"),
         )
     }
+}
+
+fn is_id(text: &str) -> bool {
+    text.len() >= 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// Walks up to the directory that holds `.git`; a file there points elsewhere (gitrepository-layout(5)).

@@ -9,6 +9,7 @@
 )]
 
 mod cloning;
+mod damaged;
 mod differing;
 mod fetching;
 mod following;
