@@ -4,6 +4,7 @@
 mod apply;
 mod attempts;
 mod export;
+mod gate;
 mod held;
 mod host;
 mod make;

@@ -85,6 +85,12 @@ impl Outcome {
 pub enum Gate {
     /// It was not asked: nothing would stop, or none is configured.
     Unasked,
+    /// Enough peers are healthy.
+    Open,
+    /// The service is down here, so that stopping it takes nothing away.
+    Bypassed,
+    /// Too few peers are healthy: what runs goes on running.
+    Refused,
 }
 
 impl Gate {
@@ -93,6 +99,9 @@ impl Gate {
     pub fn name(self) -> &'static str {
         match self {
             Gate::Unasked => "unasked",
+            Gate::Open => "open",
+            Gate::Bypassed => "bypassed",
+            Gate::Refused => "refused",
         }
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::Host;
 use super::apply::{Apply, Verdicts};
 use super::attempts::begin;
+use super::gate::QuorumGate;
 use super::held::Held;
 use super::observe::{Sight, look};
 use super::pass::Pass;
@@ -60,6 +61,7 @@ struct Run<'a> {
     record: Record,
     stacks: Stacks,
     desired: Desired,
+    gate: QuorumGate<'a>,
 }
 
 /// What a run did so far.
@@ -84,7 +86,8 @@ impl<'a> Run<'a> {
         let stacks = Stacks::resolve(service, &pass.resolver, &pass.state, lock, now)?;
         pass.siblings.claim(service, &stacks)?;
         let desired = stacks.desired(service, pass.git.top());
-        Ok(Run { pass, host: pass.host, service, lock, record, stacks, desired })
+        let gate = QuorumGate::new(pass.host, service, record.local_url_answered.clone());
+        Ok(Run { pass, host: pass.host, service, lock, record, stacks, desired, gate })
     }
 
     /// Looks at the world. Who is a stranger in a project is asked of all services of the
@@ -110,8 +113,12 @@ impl<'a> Run<'a> {
         Ok(sight)
     }
 
-    fn plan(&self, sight: &Sight) -> Vec<Action> {
-        plan(&self.desired, &self.stacks.memory(&sight.record), &sight.observed)
+    /// What is to be done, as far as the gate lets it pass.
+    fn plan(&self, sight: &Sight) -> Result<Vec<Action>, Problem> {
+        let memory = self.stacks.memory(&sight.record);
+        let mut actions = plan(&self.desired, &memory, &sight.observed);
+        self.gate.pass(&mut actions, sight)?;
+        Ok(actions)
     }
 
     fn held(&self) -> Result<Held, Problem> {
@@ -134,7 +141,8 @@ impl<'a> Run<'a> {
     fn foretell(mut self) -> Result<ServiceReport, Problem> {
         let sight = self.look()?;
         let mut report = self.report();
-        report.actions = self.plan(&sight);
+        report.actions = self.plan(&sight)?;
+        report.gate = self.gate.said();
         report.actions.retain(|action| self.pass.siblings.is_first_to_remove(action));
         report.error = report.error.or_else(|| self.refuse_unset(&report.actions));
         report.notes.extend(self.pass.shared_paths(self.service.name.as_str(), &self.stacks));
@@ -144,6 +152,7 @@ impl<'a> Run<'a> {
     fn carry_out(mut self, lock: &ServiceLock) -> Result<ServiceReport, Problem> {
         let mut report = self.report();
         let mut deeds = self.plan_and_pull(&mut report)?;
+        report.gate = self.gate.said();
         let unset = self.refuse_unset(&report.actions);
         let first_lost = deeds.failed.values().next().cloned();
         report.error = report.error.or_else(|| unset.clone()).or(first_lost);
@@ -186,7 +195,8 @@ impl<'a> Run<'a> {
             commit: &self.pass.target.id,
             held: &held,
         };
-        let record = remember(&self.record, &facts, self.host.clock.now());
+        let mut record = remember(&self.record, &facts, self.host.clock.now());
+        record.local_url_answered = self.gate.answered();
         if let Err(problem) = self.pass.state.store(lock, &record) {
             report.error.get_or_insert(problem);
         }
@@ -239,7 +249,7 @@ impl<'a> Run<'a> {
         let sight = self.look()?;
         let (failed, tried, verdicts) = (Failed::new(), Vec::new(), Verdicts::new());
         let mut deeds = Deeds { sight, failed, tried, verdicts };
-        report.actions = self.plan(&deeds.sight);
+        report.actions = self.plan(&deeds.sight)?;
         let wants = report.actions.iter().any(|action| action.pull);
         let (Some(lock), true, None) = (self.lock, wants, self.refuse_unset(&report.actions))
         else {
@@ -252,7 +262,7 @@ impl<'a> Run<'a> {
         }
         deeds.failed = pull(self.host, &report.actions, self.service.timeouts.pull);
         deeds.sight = self.look()?;
-        let fresh = self.plan(&deeds.sight);
+        let fresh = self.plan(&deeds.sight)?;
         report.actions = replanned(&report.actions, fresh, &deeds.failed, &deeds.tried);
         Ok(deeds)
     }

@@ -35,6 +35,9 @@ pub struct Record {
     /// Written before the change: after a kill it proves what was done.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub attempts: BTreeMap<String, BTreeMap<String, Attempt>>,
+    /// `health.local_url`, once it has answered well: from then on its silence means something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub local_url_answered: Option<String>,
 }
 
 /// One change of one compose service.
@@ -56,6 +59,7 @@ impl Default for Record {
             projects: BTreeMap::new(),
             paths: BTreeSet::new(),
             attempts: BTreeMap::new(),
+            local_url_answered: None,
         }
     }
 }

@@ -16,6 +16,7 @@ mod concurrency;
 mod config;
 mod faults;
 mod files;
+mod gate;
 mod heal;
 mod image;
 mod killed;

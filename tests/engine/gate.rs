@@ -1,0 +1,117 @@
+//! Peers that must be healthy before a running container stops.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::thread;
+
+use serde_json::json;
+
+use crate::support::Sandbox;
+use crate::{THREE, three_running};
+
+/// An HTTP endpoint of another host: it answers with the status it is told to, or, told 0, hangs up.
+struct Endpoint {
+    address: SocketAddr,
+    status: Arc<AtomicU16>,
+}
+
+impl Endpoint {
+    fn at(ip: &str) -> Endpoint {
+        let listener = TcpListener::bind((ip, 0)).expect("a port");
+        let address = listener.local_addr().expect("its address");
+        let status = Arc::new(AtomicU16::new(200));
+        let told = Arc::clone(&status);
+        thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                let _ = stream.read(&mut [0_u8; 2048]);
+                let code = told.load(Ordering::SeqCst);
+                if code != 0 {
+                    let head = format!("HTTP/1.1 {code} X\r\nContent-Length: 0\r\n\r\n");
+                    let _ = stream.write_all(head.as_bytes());
+                }
+            }
+        });
+        Endpoint { address, status }
+    }
+
+    fn says(&self, status: u16) {
+        self.status.store(status, Ordering::SeqCst);
+    }
+
+    fn url(&self) -> String {
+        format!("http://{}/health", self.address)
+    }
+}
+
+fn with_health(sandbox: &Sandbox, health: serde_json::Value) {
+    sandbox.config(json!([{ "name": "app", "compose_files": ["compose.yaml"], "health": health }]));
+}
+
+fn web(tag: &str) -> String {
+    THREE.replace("web:1", &format!("web:{tag}"))
+}
+
+#[test]
+fn too_few_healthy_peers_keep_what_runs_running_and_starts_go_on() {
+    let Some(sandbox) = three_running() else { return };
+    let before = sandbox.ids();
+    let peer = Endpoint::at("127.0.0.2");
+    with_health(&sandbox, json!({ "peer_urls": [peer.url(), "http://localhost:1/"] }));
+    peer.says(500);
+    sandbox.publish("web:2");
+    sandbox.commit(&[("compose.yaml", &web("2"))], "Another web");
+    sandbox.docker(["kill", &before["db"][0]]);
+    let run = sandbox.plan_then_sync(3);
+    run.did(
+        "
+        cache  none   settled
+        db     start  stopped
+        web    none   refused
+    ",
+    );
+    run.result("app", "refused");
+    sandbox.only_changed(&before, &[]);
+    let refused = sandbox.renew(["sync", "--json"]).expect(3).json();
+    assert_eq!(refused["services"][0]["gate"], "refused");
+    let detail = refused["services"][0]["actions"][2]["detail"].as_str().unwrap_or_default();
+    assert!(detail.contains("0 of 1") && detail.contains("500"), "{detail}");
+
+    peer.says(204);
+    sandbox.plan_then_sync(0).did(
+        "
+        cache  none      settled
+        db     none      settled
+        web    recreate  image
+    ",
+    );
+    sandbox.only_changed(&before, &["web"]);
+    sandbox.settled();
+}
+
+#[test]
+fn a_service_that_is_down_here_needs_no_peers() {
+    let Some(sandbox) = three_running() else { return };
+    let before = sandbox.ids();
+    let (peer, own) = (Endpoint::at("127.0.0.2"), Endpoint::at("127.0.0.1"));
+    let health = json!({ "peer_urls": [peer.url()], "local_url": own.url(), "timeout": "1s" });
+    with_health(&sandbox, health);
+    for tag in ["2", "3"] {
+        sandbox.publish(&format!("web:{tag}"));
+    }
+    // It never answered: that proves nothing, and the peers decide.
+    own.says(0);
+    peer.says(500);
+    sandbox.commit(&[("compose.yaml", &web("2"))], "Another web");
+    sandbox.renew(["sync"]).expect(3);
+    sandbox.only_changed(&before, &[]);
+    // It answers, which is remembered; then it does not.
+    own.says(200);
+    sandbox.renew(["sync"]).expect(3);
+    own.says(0);
+    let bypassed = sandbox.renew(["sync", "--json"]).expect(0).json();
+    assert_eq!(bypassed["services"][0]["gate"], "bypassed");
+    sandbox.only_changed(&before, &["web"]);
+    sandbox.settled();
+}
