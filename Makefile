@@ -8,7 +8,7 @@ build:
 
 # Everything, the tier against a real docker engine included.
 test: setup
-	RENEW_ENGINE_TIER=required cargo test $(CARGO_FLAGS)
+	RENEW_ENGINE_TIER=required RUST_TEST_THREADS=$$(($$(nproc) * 2)) cargo test $(CARGO_FLAGS)
 
 # What needs no engine.
 unit:

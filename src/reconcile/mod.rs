@@ -16,6 +16,7 @@ mod pass;
 mod policy;
 mod pull;
 mod remember;
+mod repo;
 mod report;
 mod resolve;
 mod run;
@@ -26,6 +27,7 @@ mod todo;
 mod verify;
 
 pub use host::{DockerPlace, Host};
-pub use pass::{Order, Restart, Synced, incoming_config, plan, sync};
+pub use pass::{Order, Restart, Synced, plan, sync};
+pub use repo::incoming_config;
 pub use report::{Commits, Gate, Outcome, Report, ServiceReport};
 pub use resolve::short;

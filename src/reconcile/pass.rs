@@ -3,12 +3,13 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use super::Host;
 use super::held::Held;
 use super::ownership::Ownership;
+use super::repo::{self, Aim};
 use super::report::{Commits, Report, ServiceReport};
 use super::resolve::Resolver;
 use super::run;
@@ -90,7 +91,7 @@ fn try_sync(host: &Host<'_>, order: &Order<'_>) -> Result<Synced, Problem> {
     let config = order.config;
     let state = StateDir::at(&config.state_dir);
     state.prepare()?;
-    let git = Git::open(&config.repo.dir, git_deadline(order), host.exec.as_ref())?;
+    let git = repo::open(host, config, git_deadline(order))?;
     let (remote, branch) = (&config.repo.remote, &config.repo.branch);
     let lock = git_lock(&git, host, order)?;
     let unreached = git.fetch(remote, branch).err();
@@ -98,9 +99,9 @@ fn try_sync(host: &Host<'_>, order: &Order<'_>) -> Result<Synced, Problem> {
         return Err(Problem::interrupted());
     }
     let standing = git.standing(remote, branch)?;
-    check_branch(&git, &standing, branch)?;
+    repo::check_branch(&git, &standing, branch)?;
     let wanted = standing.upstream.clone().unwrap_or_else(|| standing.head.clone());
-    let aim = aim(&git, &standing, wanted)?;
+    let aim = repo::aim(config, &state, &git, &standing, wanted)?;
     let compose = host.compose()?;
     let skip = config.state_dir.clone();
     let resolver = Resolver::new(&git, &aim.target, &compose, state.temp(), skip);
@@ -112,7 +113,7 @@ fn try_sync(host: &Host<'_>, order: &Order<'_>) -> Result<Synced, Problem> {
         return Ok(Synced::ConfigMoved);
     }
     let mut report = Report { commit: Some(commits), ..Report::default() };
-    report.problems.extend(unreached.into_iter().chain(aim.in_the_way.clone()));
+    report.problems.extend(unreached.into_iter().chain(aim.refused.clone()));
     for service in &order.services {
         if host.cancel.is_set() {
             report.problems.push(Problem::interrupted());
@@ -125,70 +126,29 @@ fn try_sync(host: &Host<'_>, order: &Order<'_>) -> Result<Synced, Problem> {
 
 fn try_plan(host: &Host<'_>, order: &Order<'_>) -> Result<Report, Problem> {
     let config = order.config;
-    let git = Git::open(&config.repo.dir, git_deadline(order), host.exec.as_ref())?;
+    let git = repo::open(host, config, git_deadline(order))?;
     let (remote, branch) = (&config.repo.remote, &config.repo.branch);
     let (looked, unreached) = match git.look(remote, branch) {
         Ok(looked) => (Some(looked), None),
         Err(problem) => (None, Some(problem)),
     };
     let standing = git.standing(remote, branch)?;
-    check_branch(&git, &standing, branch)?;
+    repo::check_branch(&git, &standing, branch)?;
     let last = standing.upstream.clone().unwrap_or_else(|| standing.head.clone());
     let (reader, wanted) =
         looked.as_ref().map_or((&git, &last), |looked| (&looked.git, &looked.target));
-    let aim = aim(reader, &standing, wanted.clone())?;
-    let compose = host.compose()?;
     let state = StateDir::at(&config.state_dir);
+    let aim = repo::aim(config, &state, reader, &standing, wanted.clone())?;
+    let compose = host.compose()?;
     let (temp, skip) = (std::env::temp_dir(), config.state_dir.clone());
     let resolver = Resolver::new(reader, &aim.target, &compose, temp, skip);
     let commits = Commits { current: standing.head.id.clone(), target: aim.target.id.clone() };
     let pass = Pass::new(host, config, state, reader, &aim, resolver, standing);
     let mut report = Report { commit: Some(commits), ..Report::default() };
-    report.problems.extend(unreached.into_iter().chain(aim.in_the_way.clone()));
+    report.problems.extend(unreached.into_iter().chain(aim.refused.clone()));
     report.services = order.services.iter().map(|service| run::foresee(&pass, service)).collect();
     report.measure(host);
     Ok(report)
-}
-
-/// The commit that a pass works towards, and how the tree differs from it.
-struct Aim {
-    target: Commit,
-    differences: Option<Vec<Move>>,
-    in_the_way: Option<Problem>,
-}
-
-/// The wanted commit, unless something untracked is in the way of it: then the pass stays where it
-/// is, so that what runs is still healed.
-fn aim(git: &Git<'_>, standing: &Standing, wanted: Commit) -> Result<Aim, Problem> {
-    let differences = git.differences(&wanted)?;
-    let moving: Vec<&Move> = differences.iter().collect();
-    Ok(match git.refuse_obstacles(&moving) {
-        Ok(()) => Aim { target: wanted, differences: Some(differences), in_the_way: None },
-        Err(problem) => {
-            let target = standing.head.clone();
-            Aim { target, differences: None, in_the_way: Some(problem) }
-        }
-    })
-}
-
-/// The configuration file as the remote branch has it, when the fetch of a sync would change it:
-/// what a plan has to work from to foretell that sync.
-///
-/// # Errors
-/// When the repository cannot be read. An unreachable remote is no error: nothing would change.
-pub fn incoming_config(host: &Host<'_>, config: &Config) -> Result<Option<Vec<u8>>, Problem> {
-    let git = Git::open(&config.repo.dir, Duration::from_secs(120), host.exec.as_ref())?;
-    let Some(path) = config_in_repo(config, &git) else { return Ok(None) };
-    let Ok(looked) = git.look(&config.repo.remote, &config.repo.branch) else { return Ok(None) };
-    let path = path.to_string_lossy().into_owned();
-    let Some(incoming) = looked.git.content_at(&looked.target.id, &path)? else { return Ok(None) };
-    let present = std::fs::read(&config.path).unwrap_or_default();
-    Ok((incoming != present && git.tracked()?.contains_key(&path)).then_some(incoming))
-}
-
-fn config_in_repo(config: &Config, git: &Git<'_>) -> Option<PathBuf> {
-    let real = std::fs::canonicalize(&config.path).ok()?;
-    git.inside(&real).map(Path::to_path_buf)
 }
 
 fn git_deadline(order: &Order<'_>) -> Duration {
@@ -204,18 +164,6 @@ fn git_lock(git: &Git<'_>, host: &Host<'_>, order: &Order<'_>) -> Result<Lock, P
     })
 }
 
-fn check_branch(git: &Git<'_>, standing: &Standing, branch: &str) -> Result<(), Problem> {
-    if standing.branch == format!("refs/heads/{branch}") {
-        return Ok(());
-    }
-    let now = standing.branch.strip_prefix("refs/heads/").unwrap_or("no branch");
-    Err(Problem::setup(
-        "other_branch",
-        format!("{} has {now} checked out, not {branch}", git.top().display()),
-        format!("run `git -C {} switch {branch}`, or set repo.branch", git.top().display()),
-    ))
-}
-
 impl<'a> Pass<'a> {
     fn new(
         host: &'a Host<'a>,
@@ -226,7 +174,7 @@ impl<'a> Pass<'a> {
         resolver: Resolver<'a>,
         standing: Standing,
     ) -> Pass<'a> {
-        let in_repo = config_in_repo(config, git);
+        let in_repo = repo::config_path(config, git);
         let ownership = Ownership::read(&config.services, &state, in_repo.as_deref());
         Pass {
             host,
@@ -247,7 +195,7 @@ impl<'a> Pass<'a> {
         let changes = self.differences()?;
         let (moving, held): (Vec<&Move>, Vec<&Move>) =
             changes.iter().partition(|change| self.ownership.borrow().is_free(change));
-        let config = config_in_repo(self.config, self.git);
+        let config = repo::config_path(self.config, self.git);
         let config_moves =
             moving.iter().any(|change| config.as_deref() == Some(Path::new(&change.path)));
         let behind = self.standing.borrow().head != *self.target;

@@ -28,6 +28,7 @@ mod scale;
 mod stacks;
 mod start;
 mod traces;
+mod trust;
 
 use support::Sandbox;
 

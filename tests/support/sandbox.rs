@@ -278,7 +278,8 @@ static TURNS: (Mutex<usize>, Condvar) = (Mutex::new(0), Condvar::new());
 impl Turn {
     fn take() -> Turn {
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
-        let most = cores.clamp(2, 6);
+        // A story mostly waits: for containers to stop, to settle, to become healthy.
+        let most = (2 * cores).clamp(2, 8);
         let (taken, freed) = &TURNS;
         let guard = taken.lock().expect("the count");
         let mut guard = freed.wait_while(guard, |taken| *taken >= most).expect("the count");

@@ -1,0 +1,132 @@
+//! The repository of a pass: opened with its credentials, and which commit may be worked towards.
+//! A refusal never stops healing: what was accepted last stays in force.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::Host;
+use crate::config::Config;
+use crate::git::{Access, Commit, Git, Move, Standing, Trust};
+use crate::problem::Problem;
+use crate::state::StateDir;
+
+/// Opens the working tree, with the credentials of the configuration for its remote.
+///
+/// # Errors
+/// When there is no working tree, or a credential file is missing or open to others.
+pub fn open<'a>(
+    host: &'a Host<'_>,
+    config: &Config,
+    deadline: Duration,
+) -> Result<Git<'a>, Problem> {
+    let repo = &config.repo;
+    let access = Access {
+        ssh_key_file: repo.ssh_key_file.clone(),
+        known_hosts_file: repo.known_hosts_file.clone(),
+        token_file: repo.token_file.clone(),
+    };
+    let git = Git::open(&repo.dir, deadline, host.exec.as_ref())?;
+    if access == Access::default() {
+        return Ok(git);
+    }
+    git.with_access(&repo.remote, &access)
+}
+
+/// The commit that a pass works towards, and how the tree differs from it.
+pub struct Aim {
+    /// The commit.
+    pub target: Commit,
+    /// The differences, when they are known.
+    pub differences: Option<Vec<Move>>,
+    /// Why it is not the commit that was wanted.
+    pub refused: Option<Problem>,
+}
+
+/// The wanted commit, unless it may not be deployed or something untracked is in its way: then the
+/// pass stays where it is, so that what runs is still healed.
+///
+/// # Errors
+/// When git fails, or the commit is refused and nothing was ever accepted here.
+pub fn aim(
+    config: &Config,
+    state: &StateDir,
+    git: &Git<'_>,
+    standing: &Standing,
+    wanted: Commit,
+) -> Result<Aim, Problem> {
+    let stay =
+        |refused| Aim { target: standing.head.clone(), differences: None, refused: Some(refused) };
+    let accepted = was_accepted(config, state);
+    if wanted != standing.head || !accepted {
+        match may_deploy(config, git, &wanted) {
+            Ok(()) => {}
+            // What is checked out was put there by an operator, not by us: it is not vouched for.
+            Err(problem) if !accepted => return Err(problem),
+            Err(problem) => return Ok(stay(problem)),
+        }
+    }
+    let differences = git.differences(&wanted)?;
+    let moving: Vec<&Move> = differences.iter().collect();
+    Ok(match git.refuse_obstacles(&moving) {
+        Ok(()) => Aim { target: wanted, differences: Some(differences), refused: None },
+        Err(problem) => stay(problem),
+    })
+}
+
+/// Whether renew deployed from this tree before: then what is checked out was accepted.
+fn was_accepted(config: &Config, state: &StateDir) -> bool {
+    let known = |name: &str| state.record(name).is_ok_and(|record| !record.commit.is_empty());
+    config.services.iter().any(|service| known(service.name.as_str()))
+}
+
+/// Holds a commit against the rules of the configuration.
+fn may_deploy(config: &Config, git: &Git<'_>, wanted: &Commit) -> Result<(), Problem> {
+    if let Some(signers) = &config.repo.allowed_signers {
+        Trust::read(signers, git)?.verify(git, &wanted.id)?;
+    }
+    if config.repo.fast_forward_only {
+        git.check_fast_forward(&wanted.id, None)?;
+    }
+    Ok(())
+}
+
+/// The configuration file as the remote branch has it, when the fetch of a sync would change it:
+/// what a plan has to work from to foretell that sync.
+///
+/// # Errors
+/// When the repository cannot be read. An unreachable remote is no error: nothing would change.
+pub fn incoming_config(host: &Host<'_>, config: &Config) -> Result<Option<Vec<u8>>, Problem> {
+    let git = open(host, config, Duration::from_secs(120))?;
+    let Some(path) = config_path(config, &git) else { return Ok(None) };
+    let Ok(looked) = git.look(&config.repo.remote, &config.repo.branch) else { return Ok(None) };
+    let state = StateDir::at(&config.state_dir);
+    let standing = git.standing(&config.repo.remote, &config.repo.branch)?;
+    let aim = aim(config, &state, &looked.git, &standing, looked.target.clone())?;
+    let path = path.to_string_lossy().into_owned();
+    let Some(incoming) = looked.git.content_at(&aim.target.id, &path)? else { return Ok(None) };
+    let present = std::fs::read(&config.path).unwrap_or_default();
+    Ok((incoming != present && git.tracked()?.contains_key(&path)).then_some(incoming))
+}
+
+/// Where the configuration file lies in the repository, if it does.
+#[must_use]
+pub fn config_path(config: &Config, git: &Git<'_>) -> Option<PathBuf> {
+    let real = std::fs::canonicalize(&config.path).ok()?;
+    git.inside(&real).map(Path::to_path_buf)
+}
+
+/// A tree with another branch checked out is somebody's work.
+///
+/// # Errors
+/// When another branch, or none, is checked out.
+pub fn check_branch(git: &Git<'_>, standing: &Standing, branch: &str) -> Result<(), Problem> {
+    if standing.branch == format!("refs/heads/{branch}") {
+        return Ok(());
+    }
+    let now = standing.branch.strip_prefix("refs/heads/").unwrap_or("no branch");
+    Err(Problem::setup(
+        "other_branch",
+        format!("{} has {now} checked out, not {branch}", git.top().display()),
+        format!("run `git -C {} switch {branch}`, or set repo.branch", git.top().display()),
+    ))
+}
