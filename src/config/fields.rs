@@ -50,7 +50,7 @@ pub static FIELDS: &[Field] = &[
         "range of renew versions this file is for, like `>=0.1, <2`"),
     field("repo.dir", Kind::HostPath, Said("directory of this file"), Acted,
         "git working tree, or a directory inside one"),
-    field("repo.url", Kind::GitUrl, Nothing, Later,
+    field("repo.url", Kind::GitUrl, Nothing, Acted,
         "cloned if the working tree does not exist"),
     field("repo.remote", Kind::Remote, Is("origin"), Acted,
         "remote that is fetched"),

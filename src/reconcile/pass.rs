@@ -90,8 +90,8 @@ fn stopped(order: &Order<'_>, problem: Problem) -> Report {
 fn try_sync(host: &Host<'_>, order: &Order<'_>) -> Result<Synced, Problem> {
     let config = order.config;
     let state = StateDir::at(&config.state_dir);
+    let git = repo::open_or_clone(host, config, git_deadline(order))?;
     state.prepare()?;
-    let git = repo::open(host, config, git_deadline(order))?;
     let (remote, branch) = (&config.repo.remote, &config.repo.branch);
     let lock = git_lock(&git, host, order)?;
     let unreached = git.fetch(remote, branch).err();
@@ -126,7 +126,7 @@ fn try_sync(host: &Host<'_>, order: &Order<'_>) -> Result<Synced, Problem> {
 
 fn try_plan(host: &Host<'_>, order: &Order<'_>) -> Result<Report, Problem> {
     let config = order.config;
-    let git = repo::open(host, config, git_deadline(order))?;
+    let git = repo::open_for_plan(host, config, git_deadline(order))?;
     let (remote, branch) = (&config.repo.remote, &config.repo.branch);
     let (looked, unreached) = match git.look(remote, branch) {
         Ok(looked) => (Some(looked), None),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::Host;
 use crate::config::Config;
-use crate::git::{Access, Commit, Git, Move, Standing, Trust};
+use crate::git::{Access, Commit, Git, Move, Source, Standing, Trust, redact};
 use crate::problem::Problem;
 use crate::state::StateDir;
 
@@ -20,16 +20,63 @@ pub fn open<'a>(
     deadline: Duration,
 ) -> Result<Git<'a>, Problem> {
     let repo = &config.repo;
-    let access = Access {
-        ssh_key_file: repo.ssh_key_file.clone(),
-        known_hosts_file: repo.known_hosts_file.clone(),
-        token_file: repo.token_file.clone(),
-    };
+    let access = access(config);
     let git = Git::open(&repo.dir, deadline, host.exec.as_ref())?;
     if access == Access::default() {
         return Ok(git);
     }
     git.with_access(&repo.remote, &access)
+}
+
+/// As [`open`]; a tree that is not there yet is cloned from `repo.url`, if the configuration has one.
+///
+/// # Errors
+/// As [`open`], or when it cannot be cloned.
+pub fn open_or_clone<'a>(
+    host: &'a Host<'_>,
+    config: &Config,
+    deadline: Duration,
+) -> Result<Git<'a>, Problem> {
+    let repo = &config.repo;
+    match (open(host, config, deadline), &repo.url) {
+        (Err(problem), Some(url)) if is_missing(&problem) => {
+            log::info!("cloning {} into {}", redact(url), repo.dir.display());
+            let source = Source { url, remote: &repo.remote, branch: &repo.branch };
+            let access = access(config);
+            Git::clone_to(&source, &repo.dir, &access, deadline, host.exec.as_ref())?;
+            open(host, config, deadline)
+        }
+        (opened, _) => opened,
+    }
+}
+
+/// As [`open`], for a plan, which clones nothing.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_for_plan<'a>(
+    host: &'a Host<'_>,
+    config: &Config,
+    deadline: Duration,
+) -> Result<Git<'a>, Problem> {
+    open(host, config, deadline).map_err(|problem| match config.repo.url {
+        Some(_) if is_missing(&problem) => {
+            Problem { resolution: "`renew sync` clones it from repo.url".to_owned(), ..problem }
+        }
+        _ => problem,
+    })
+}
+
+fn is_missing(problem: &Problem) -> bool {
+    ["repo_missing", "not_a_repository"].contains(&problem.reason)
+}
+
+fn access(config: &Config) -> Access {
+    Access {
+        ssh_key_file: config.repo.ssh_key_file.clone(),
+        known_hosts_file: config.repo.known_hosts_file.clone(),
+        token_file: config.repo.token_file.clone(),
+    }
 }
 
 /// The commit that a pass works towards, and how the tree differs from it.

@@ -20,6 +20,26 @@ fn a_first_sync_starts_everything() {
 }
 
 #[test]
+fn a_tree_that_is_not_there_is_cloned_first() {
+    let Some(sandbox) = three_pushed() else { return };
+    let host = sandbox.root().join(sandbox.fill("SANDBOX"));
+    std::fs::remove_dir_all(&host).expect("to remove the checkout");
+    let config = serde_json::json!({
+        "repo": { "dir": "SANDBOX", "url": sandbox.root().join("remote.git") },
+        "defaults": { "verify": { "timeout": "20s" } },
+        "services": [{ "name": "app", "compose_files": ["compose.yaml"] }],
+    });
+    sandbox.write("renew.json", &sandbox.fill(&config.to_string()));
+    let planned = sandbox.renew(["plan"]).expect(1);
+    assert!(planned.stderr.contains("`renew sync` clones it"), "{planned}");
+    assert!(!host.exists(), "a plan made {}", host.display());
+    sandbox.renew(["sync"]).expect(0);
+    sandbox.runs(&["cache", "db", "web"]);
+    assert_eq!(sandbox.git(&host, &["status", "--porcelain"]), "");
+    sandbox.settled();
+}
+
+#[test]
 fn a_stack_started_by_hand_is_taken_over_without_a_touch() {
     let Some(sandbox) = three_pushed() else { return };
     sandbox.host_pull();

@@ -105,7 +105,7 @@ fn leftovers_of_a_killed_renew_go_with_the_next_clone() {
     let world = World::with(&[("a", "1")]);
     let place = world.root.path().join(".tree.renew-clone");
     // No process has an id above the kernel's largest limit, 2^22 (proc(5), `pid_max`).
-    write(&place.join("renew-9999999-0/tree/half"), "");
+    write(&place.join("renew~9999999-0/tree/half"), "");
     clone(&world, &world.root.path().join("tree"), &world.exec, "main").unwrap();
     assert!(!place.exists());
 }
