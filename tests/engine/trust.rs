@@ -5,7 +5,7 @@ use std::fs;
 use std::process::Command;
 
 use crate::support::Sandbox;
-use crate::{THREE, three_running};
+use crate::{THREE, three_pushed, three_running};
 
 /// Makes a key, lets the host trust it, and gives the path of the private half.
 fn trusted_key(sandbox: &Sandbox) -> String {
@@ -82,4 +82,15 @@ fn only_signed_steps_forward_are_deployed() {
     sandbox.git(&author, &["push", "--force", "origin", "HEAD"]);
     sandbox.plan_then_sync(1).did(NOTHING);
     sandbox.only_changed(&now, &[]);
+}
+
+#[test]
+fn nothing_unsigned_begins_on_a_fresh_host() {
+    let Some(sandbox) = three_pushed() else { return };
+    trusted_key(&sandbox);
+    // What an operator checked out is not vouched for by being checked out.
+    sandbox.host_pull();
+    let output = sandbox.renew(["sync"]).expect(1);
+    assert!(output.stderr.contains("is not signed"), "{output}");
+    assert!(sandbox.ids().is_empty(), "{:?}", sandbox.ids());
 }
