@@ -289,6 +289,33 @@ fn what_is_wrong_with_the_repository_is_told_once_and_in_json() {
 }
 
 #[test]
+fn a_wrong_repository_is_told_although_no_service_is_meant_for_this_host() {
+    let world = World::with(&[ELSEWHERE]);
+    let path = world.path("mistyped");
+    let text = format!("{{\"repo\": {{\"dir\": {path:?}}}, \"services\": [{ELSEWHERE}]}}");
+    fs::write(world.path("renew.json"), text).expect("a file");
+    for command in ["sync", "plan"] {
+        let said = world.renew(&format!("{command} --config ../renew.json"));
+        assert!(said.code == 1 && said.err.contains("repo.dir"), "{said:?}");
+    }
+}
+
+#[test]
+fn nothing_is_made_where_there_is_no_repository() {
+    let world = World::with(&[HERE]);
+    fs::create_dir(world.path("empty")).expect("a folder");
+    for dir in ["empty", "mistyped"] {
+        let path = world.path(dir);
+        let text = format!("{{\"repo\": {{\"dir\": {path:?}}}, \"services\": [{HERE}]}}");
+        fs::write(world.path("renew.json"), text).expect("a file");
+        let said = world.renew("sync --config ../renew.json");
+        assert!(said.code == 1 && said.err.contains("repo.dir"), "{said:?}");
+        let made = fs::read_dir(&path).map_or(0, Iterator::count);
+        assert_eq!(made, 0, "a clone could not be made in {}", path.display());
+    }
+}
+
+#[test]
 fn wrong_command_lines_end_64_and_print_nothing() {
     let world = World::with(&[ELSEWHERE]);
     for args in ["", "snyc", "status", "sync --jsn", "plan --dry-run", "--json", "sync --service"] {

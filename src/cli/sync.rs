@@ -101,7 +101,7 @@ fn load(path: &Path, args: &SyncArgs) -> Result<Ready, Vec<Problem>> {
 /// repository: a mistyped `repo.dir` must not come into being. A state directory that cannot be
 /// written is told by the pass itself.
 fn keep_last_good(config: &Config, path: &Path) {
-    if !config.repo.dir.is_dir() {
+    if !config.repo.dir.ancestors().any(|dir| dir.join(".git").exists()) {
         return;
     }
     let kept = sys::fs::read_bounded(path, config::FILE_BYTES_MAX)
@@ -255,7 +255,8 @@ fn named(service: &Service, args: &SyncArgs) -> bool {
 /// A plan is 1 only when there is a service for which none could be made.
 fn plan_code(report: &Report) -> u8 {
     let unplanned = |s: &reconcile::ServiceReport| s.error.is_some() && s.actions.is_empty();
-    if report.services.iter().any(unplanned) { EXIT_SETUP } else { 0 }
+    let stopped = report.commit.is_none() && !report.problems.is_empty();
+    if stopped || report.services.iter().any(unplanned) { EXIT_SETUP } else { 0 }
 }
 
 /// 2 before 1 before 3.

@@ -84,7 +84,10 @@ pub fn plan(host: &Host<'_>, order: &Order<'_>) -> Report {
 fn stopped(order: &Order<'_>, problem: Problem) -> Report {
     let services =
         order.services.iter().map(|s| ServiceReport::stopped(s.name.as_str(), problem.clone()));
-    Report { services: services.collect(), ..Report::default() }
+    let services: Vec<ServiceReport> = services.collect();
+    // With no service to carry it, the problem would go unsaid and the exit code be 0.
+    let problems = if services.is_empty() { vec![problem] } else { Vec::new() };
+    Report { services, problems, ..Report::default() }
 }
 
 fn try_sync(host: &Host<'_>, order: &Order<'_>) -> Result<Synced, Problem> {
