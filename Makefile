@@ -1,14 +1,22 @@
 # Names only; what they do is in scripts/ and cargo.
 # Add --locked or the like with CARGO_FLAGS; PREFIX and DESTDIR are for `make install`.
-.PHONY: build test unit clippy lint demo bench release setup install
+.PHONY: build test thorough chaos unit clippy lint matrix demo bench release setup install
 PREFIX ?= /usr/local
 
 build:
 	cargo build --release $(CARGO_FLAGS)
 
-# Everything, the tier against a real docker engine included.
+# Everything but `thorough`; the tier against a real docker engine included.
 test: setup
-	RENEW_ENGINE_TIER=required RUST_TEST_THREADS=$$(($$(nproc) * 2)) cargo test $(CARGO_FLAGS)
+	RENEW_ENGINE_TIER=required RUST_TEST_THREADS=$$(($$(nproc) * 4)) cargo test $(CARGO_FLAGS)
+
+# The rest of the stories against the engine: what goes wrong, and what is seldom asked for.
+thorough: setup
+	RENEW_ENGINE_TIER=required RUST_TEST_THREADS=$$(($$(nproc) * 4)) cargo test $(CARGO_FLAGS) --test thorough
+
+# The whole kill matrix, in an hour or two; POINT=change:engine:3:before:all plays one point of it.
+chaos: setup
+	RENEW_ENGINE_TIER=required POINT=$(POINT) cargo test $(CARGO_FLAGS) --test chaos -- --nocapture
 
 # What needs no engine.
 unit:
@@ -19,6 +27,10 @@ clippy:
 
 lint: clippy
 	cargo fmt --check
+
+# The engine tier against several engines and compose plugins, by hand: MATRIX="28.5 20.10/2.40".
+matrix: setup
+	scripts/matrix $(MATRIX)
 
 # KEEP=1 leaves the stage for you to play on.
 demo: setup

@@ -11,8 +11,18 @@
     reason = "a bench drives processes and clocks, and reports"
 )]
 
+#[path = "renew_bench/change.rs"]
+mod change;
+#[path = "renew_bench/cpu.rs"]
+mod cpu;
+#[path = "renew_bench/growth.rs"]
+mod growth;
+#[path = "renew_bench/memory.rs"]
+mod memory;
 #[path = "renew_bench/schedules.rs"]
 mod schedules;
+#[path = "renew_bench/server.rs"]
+mod server;
 #[path = "renew_bench/settled.rs"]
 mod settled;
 #[allow(dead_code, unused_imports, reason = "of the tests' sandbox a bench needs little")]
@@ -25,12 +35,24 @@ mod validate;
 
 use table::Table;
 
-const SECTIONS: &[fn(&mut Table)] = &[schedules::measure, validate::measure, settled::measure];
+type Section = (&'static str, fn(&mut Table));
 
+const SECTIONS: &[Section] = &[
+    ("schedules", schedules::measure),
+    ("validate", validate::measure),
+    ("settled", settled::measure),
+    ("growth", growth::measure),
+    ("change", change::measure),
+];
+
+/// All sections, or those named: `cargo bench -- settled growth`.
 fn main() {
+    let named: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
     let mut table = Table::default();
-    for section in SECTIONS {
-        section(&mut table);
+    for (name, section) in SECTIONS {
+        if named.is_empty() || named.iter().any(|wanted| wanted == name) {
+            section(&mut table);
+        }
     }
     table.print();
 }

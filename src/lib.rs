@@ -3,6 +3,7 @@
 //! The modules in reading order; imports point down only (`tests/tidy.rs` holds them to it):
 //!
 //! - [`cli`]: one file per command, the only place that prints or picks an exit code.
+//! - [`daemon`]: the scheduler's thread, the workers, hot reload, the stop.
 //! - [`reconcile`]: one run of one service: fetch, resolve, observe, plan, pull, move, apply, record.
 //! - [`docker`]: the engine's socket, the compose plugin, registries and their credentials.
 //! - [`git`]: the working tree and its remote, driven through the git command.
@@ -15,6 +16,7 @@
 
 pub mod cli;
 pub mod config;
+pub mod daemon;
 pub mod decide;
 pub mod docker;
 pub mod git;

@@ -27,6 +27,9 @@ const ELSEWHERE: &str =
     r#"{"name": "shop", "compose_files": ["shop/c.yml"], "hosts": ["elsewhere"]}"#;
 const HERE: &str = r#"{"name": "shop", "compose_files": ["shop/c.yml"]}"#;
 
+const ELSEWHERE_BLOG: &str =
+    r#"{"name": "blog", "compose_files": ["blog/c.yml"], "hosts": ["elsewhere"]}"#;
+
 /// A remote, the clone of somebody who pushes, and a host's clone.
 struct World {
     root: TempDir,
@@ -318,11 +321,205 @@ fn nothing_is_made_where_there_is_no_repository() {
 #[test]
 fn wrong_command_lines_end_64_and_print_nothing() {
     let world = World::with(&[ELSEWHERE]);
-    for args in ["", "snyc", "status", "sync --jsn", "plan --dry-run", "--json", "sync --service"] {
+    for args in [
+        "snyc",
+        "doctor",
+        "sync --jsn",
+        "plan --dry-run",
+        "--json",
+        "sync --service",
+        "pause",
+        "pause shop --for 2",
+        "resume shop --for 2h",
+    ] {
         let said = world.renew(args);
         assert_eq!((said.code, said.out.as_str()), (64, ""), "{args}: {said:?}");
         assert!(said.err.ends_with("Try `renew --help`.\n"), "{said:?}");
     }
+}
+
+#[test]
+fn a_pause_is_told_and_kept_until_it_is_over() {
+    let world = World::with(&[HERE, ELSEWHERE_BLOG]);
+    let said = world.renew("pause shop --for 90m --reason disk");
+    assert_eq!((said.code, said.err.as_str()), (0, ""), "{said:?}");
+    let (until, why) = said.out.trim().split_once(" +00:00: ").expect("until when and why");
+    assert!(until.starts_with("shop: paused until 20") && why == "disk", "{said:?}");
+    let said = world.renew("plan");
+    assert!(said.code == 0 && said.out.contains("note: shop is paused until 20"), "{said:?}");
+    let synced = world.renew("sync --json").json();
+    assert_eq!(synced["services"][0]["result"], "paused", "although there is no engine");
+    let quiet = world.renew("sync");
+    assert_eq!((quiet.code, quiet.out + &quiet.err), (0, String::new()));
+
+    let said = world.renew("pause shop");
+    assert_eq!(said.out, "shop: paused until it is resumed\n", "{said:?}");
+    assert_eq!(
+        world.renew("resume shop").out,
+        "shop: resumed; the next `renew sync` looks after it\n"
+    );
+    assert_eq!(world.renew("resume shop").out, "shop: was not paused\n");
+    assert_eq!(world.renew("resume --all").out, "nothing was paused\n");
+    assert_eq!(world.renew("pause --all").out.lines().count(), 1, "only what is for this host");
+    assert_eq!(world.renew("resume --all").out.lines().count(), 1);
+
+    for (args, expected) in [
+        ("pause shp", "renew: there is no service `shp`"),
+        ("resume shp", "renew: there is no service `shp`"),
+        ("pause blog", "renew: blog is not for this host"),
+        ("pause shop --config none.json", "renew: none.json: does not exist"),
+    ] {
+        let said = world.renew(args);
+        assert!(said.code == 1 && said.out.is_empty(), "{said:?}");
+        assert!(said.err.starts_with(expected), "{expected}: {said:?}");
+        plain(&said);
+    }
+}
+
+#[test]
+fn a_history_is_told_and_what_cannot_be_read_is_an_error() {
+    let world = World::with(&[HERE, ELSEWHERE_BLOG]);
+    let said = world.renew("history");
+    assert_eq!((said.code, said.out.as_str()), (0, "nothing was changed yet\n"), "{said:?}");
+    let said = world.renew("history --json");
+    assert_eq!(said.json()["services"].as_array().map(Vec::len), Some(1), "{said:?}");
+    world.renew("sync");
+    let golden = include_str!("golden/history-v1.json");
+    let file = world.path("host/.renew/history/shop.json");
+    fs::write(&file, golden).expect("a file");
+    let said = world.renew("history --service shop");
+    let row = "shop     7   2026-11-21 03:00  d2a63e1c8722  recreate web:";
+    let is_row = |line: &str| line.starts_with(row) && line.ends_with("rolled_back");
+    assert!(said.code == 0 && said.out.lines().any(is_row), "{}", said.out);
+    let json = world.renew("history --json").json();
+    let stored: Value = serde_json::from_str(golden).expect("JSON");
+    assert_eq!(json["services"][0]["entries"], stored["entries"], "as it is stored");
+
+    fs::write(&file, "{\"format\": 99}").expect("a file");
+    for args in ["history", "history --json"] {
+        let said = world.renew(args);
+        let text = format!("{}{}", said.out, said.err);
+        assert!(said.code == 1 && text.contains("upgrade renew"), "{said:?}");
+        plain(&said);
+    }
+    let said = world.renew("history --service shp");
+    assert!(said.code == 1 && said.err.contains("did you mean `shop`?"), "{said:?}");
+    let said = world.renew("history --json --config none.json");
+    let reason = said.json()["errors"][0]["reason"].clone();
+    assert_eq!(
+        (said.code, reason.as_str(), said.err.as_str()),
+        (1, Some("config"), ""),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn a_status_tells_how_services_stand_and_who_is_needed() {
+    let world = World::with(&[HERE, ELSEWHERE_BLOG]);
+    let said = world.renew("status");
+    assert_eq!((said.code, said.err.as_str()), (0, ""), "{said:?}");
+    assert!(
+        said.out.contains("never run") && said.out.contains("Nothing needs a human."),
+        "{said:?}"
+    );
+    let said = world.renew("status --json");
+    let shop = said.json()["services"][0].clone();
+    assert_eq!((&shop["state"], &shop["since"]), (&"never_run".into(), &Value::Null), "{said:?}");
+    assert!(shop["next"].as_str().is_some_and(|next| next.ends_with("+00:00")), "{said:?}");
+
+    // There is no engine: that is the service's trouble, and everybody's is that there is no remote.
+    fs::rename(world.path("remote.git"), world.path("gone.git")).expect("renamed");
+    world.renew("sync");
+    let said = world.renew("status --json");
+    assert_eq!((said.code, said.err.as_str()), (0, ""), "that something failed can be read");
+    let human = said.json()["needs_human"].clone();
+    let brief = |part: &Value| (part["service"].clone(), part["reason"].clone());
+    let briefs: Vec<_> = human.as_array().expect("a list").iter().map(brief).collect();
+    let expected =
+        [(Value::Null, "git_fetch".into()), ("shop".into(), "engine_not_running".into())];
+    assert_eq!(briefs, expected, "{said:?}");
+    assert!(human[1]["since"].is_string() && human[1]["resolution"].is_string(), "{human}");
+    let shop = &said.json()["services"][0];
+    assert_eq!((&shop["state"], &shop["since"]), (&"failed".into(), &human[1]["since"]));
+    assert_eq!(shop["last_failure"]["error"], shop["error"]);
+    let said = world.renew("status");
+    assert!(said.out.contains("Needs a human:\n  renew: cannot fetch main"), "{}", said.out);
+    assert!(said.out.lines().any(|line| line.starts_with("    -> ")), "{}", said.out);
+    plain(&said);
+
+    world.renew("pause shop --reason disk");
+    let said = world.renew("status --json");
+    let human = &said.json()["needs_human"][1];
+    assert_eq!(
+        (&human["reason"], &said.json()["services"][0]["state"]),
+        (&"paused".into(), &"paused".into())
+    );
+    assert!(human["message"].as_str().is_some_and(|text| text.ends_with("end: disk")), "{said:?}");
+    world.renew("pause shop --for 1h");
+    let said = world.renew("status --json").json();
+    assert_eq!(said["needs_human"].as_array().map(Vec::len), Some(1), "one that ends needs nobody");
+
+    fs::write(world.path("host/renew.json"), "no JSON at all").expect("a file");
+    let said = world.renew("status");
+    assert!(
+        said.code == 1 && said.err.contains("not JSON") && said.out.contains("shop"),
+        "{said:?}"
+    );
+    let said = world.renew("status --watch");
+    assert_eq!((said.code, said.out.as_str()), (64, ""), "there is no terminal: {said:?}");
+    fs::write(world.path("host/.renew/history/shop.json"), "{\"format\": 99}").expect("a file");
+    let said = world.renew("status --json");
+    assert_eq!((said.code, said.json()["errors"][1]["reason"].as_str()), (1, Some("state_newer")));
+}
+
+#[test]
+fn a_story_is_told_although_docker_does_not_answer() {
+    let world = World::with(&[HERE]);
+    let said = world.renew("why shop");
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(said.out.starts_with("shop: never run\nNo run has changed"), "{said:?}");
+    world.renew("sync");
+    let golden = include_str!("golden/history-v1.json");
+    fs::write(world.path("host/.renew/history/shop.json"), golden).expect("a file");
+    let record = include_str!("golden/service-record-v1.json");
+    fs::write(world.path("host/.renew/services/shop.json"), record).expect("a file");
+    let said = world.renew("why shop");
+    assert_eq!((said.code, said.err.as_str()), (0, ""), "{said:?}");
+    for line in [
+        "shop: quarantined since 2026-11-21 03:03",
+        "  the target of web is not tried again: it failed: web exited with code 3",
+        "  -> push another one; `renew retry shop` tries it again now",
+        "Last change: 2026-11-21 03:00, by sync: rolled_back",
+        "  web exited with code 3",
+        "  -> look at `docker logs shop-web-1`",
+        "  web is quarantined: not tried again before its target changes, or `renew",
+        "  commit d2a63e1c8722 by Ada: A newer web",
+        "  the release before was that of 9ccd61476638",
+        "  gate open",
+        "  recreate web (image), down for 2.1 s",
+        "    registry.example/web:1 -> registry.example/web:2 (aa -> bb)",
+    ] {
+        assert!(said.out.lines().any(|other| other == line), "{line}\nis not in\n{}", said.out);
+    }
+    assert!(said.out.contains("What happened since is not known: "), "{}", said.out);
+    plain(&said);
+    let said = world.renew("why shp");
+    assert!(said.code == 1 && said.err.contains("did you mean `shop`?"), "{said:?}");
+}
+
+#[test]
+fn a_broken_configuration_keeps_nobody_from_pausing() {
+    let world = World::with(&[HERE]);
+    world.renew("sync");
+    fs::write(world.path("host/renew.json"), "no JSON at all").expect("a file");
+    let said = world.renew("pause shop");
+    assert!(said.code == 0 && said.err.contains("not JSON"), "{said:?}");
+    assert_eq!(said.out, "shop: paused until it is resumed\n");
+    let text = format!("{{\"repo\": {{\"dir\": \"mistyped\"}}, \"services\": [{HERE}]}}");
+    fs::write(world.path("host/renew.json"), text).expect("a file");
+    let said = world.renew("pause shop");
+    assert!(said.code == 1 && said.err.contains("mistyped does not exist"), "{said:?}");
+    assert!(!world.path("host/mistyped").exists(), "nothing comes into being");
 }
 
 #[test]

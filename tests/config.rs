@@ -482,15 +482,14 @@ fn a_file_for_another_version_says_so_and_nothing_else() {
 fn fields_without_an_effect_are_warned_about() {
     for (text, expected) in [
         (
-            service("\"heal\": \"none\""),
-            vec!["2:9 services[0].heal: \"services[0].heal\" is not acted on in this version"],
+            service("\"image_check_every\": \"5m\""),
+            vec![
+                "2:22 services[0].image_check_every: \"services[0].image_check_every\" is not acted on in this version",
+            ],
         ),
-        (service("\"heal\": \"all\""), vec![]),
+        (service("\"image_check_every\": \"600s\""), vec![]),
         (service("\"verify\": {\"soak\": \"10000ms\"}"), vec![]),
-        (
-            service("\"recreate_on\": [\"image\", \"unhealthy\"]"),
-            vec!["2:26 services[0].recreate_on[1]: \"unhealthy\" is not acted on in this version"],
-        ),
+        (service("\"recreate_on\": [\"image\", \"unhealthy\"], \"heal\": \"none\""), vec![]),
         (
             service("\"lease\": {\"group\": \"g\"}"),
             vec![
@@ -498,10 +497,10 @@ fn fields_without_an_effect_are_warned_about() {
                 "2:20 services[0].lease.group: \"services[0].lease.group\" is not acted on in this version",
             ],
         ),
-        (top("\"disk_floor\": \"1024MiB\""), vec![]),
+        (top("\"retention\": {\"bytes\": \"65536KiB\"}"), vec![]),
         (
-            top("\"disk_floor\": 5"),
-            vec!["2:15 disk_floor: \"disk_floor\" is not acted on in this version"],
+            top("\"retention\": {\"bytes\": 5}"),
+            vec!["2:24 retention.bytes: \"retention.bytes\" is not acted on in this version"],
         ),
         (top("\"notify\": []"), vec![]),
         (
@@ -509,8 +508,10 @@ fn fields_without_an_effect_are_warned_about() {
             vec!["2:11 notify: \"notify\" is not acted on in this version"],
         ),
         (
-            top("\"defaults\": {\"heal\": \"none\"}"),
-            vec!["2:22 defaults.heal: \"defaults.heal\" is not acted on in this version"],
+            top("\"defaults\": {\"image_check_every\": \"5m\"}"),
+            vec![
+                "2:35 defaults.image_check_every: \"defaults.image_check_every\" is not acted on in this version",
+            ],
         ),
     ] {
         assert_eq!(shown(&good(&text).warnings), expected, "{text}");

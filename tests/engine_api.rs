@@ -19,7 +19,8 @@ use std::time::Duration;
 
 use renew::docker::credentials::{Credentials, CredentialsError, Keychain, RegistryAuth};
 use renew::docker::engine::{
-    Engine, HealthStatus, Image, InsecureRegistries, PullFailure, RestartPolicy, State,
+    ContainerId, Engine, EngineError, HealthStatus, Image, InsecureRegistries, PullFailure,
+    RestartPolicy, State,
 };
 use renew::docker::reference::{Named, Reference};
 use renew::docker::registry::{RegistryClient, RegistryConfig, RegistryError};
@@ -68,12 +69,16 @@ impl Docker {
         Docker(tempfile::tempdir().unwrap())
     }
 
-    fn run(&self, args: &[&str]) -> Done {
-        let mut job = Job::new("docker", MINUTE).args(args).env("DOCKER_CONFIG", self.0.path());
-        if let Some(host) = env::text("DOCKER_HOST") {
-            job = job.env("DOCKER_HOST", host);
+    fn job(&self, args: &[&str]) -> Job {
+        let job = Job::new("docker", MINUTE).args(args).env("DOCKER_CONFIG", self.0.path());
+        match env::text("DOCKER_HOST") {
+            Some(host) => job.env("DOCKER_HOST", host),
+            None => job,
         }
-        run(job)
+    }
+
+    fn run(&self, args: &[&str]) -> Done {
+        run(self.job(args))
     }
 
     /// Makes an image that holds busybox and a file with `content`.
@@ -89,8 +94,7 @@ impl Docker {
     }
 
     fn login(&self, registry: &str, password: &str) {
-        let mut job = Job::new("docker", MINUTE).env("DOCKER_CONFIG", self.0.path());
-        job = job.args(["login", "-u", "u", "--password-stdin", registry]);
+        let mut job = self.job(&["login", "-u", "u", "--password-stdin", registry]);
         job.stdin = Some(password.as_bytes().to_vec());
         run(job);
     }
@@ -221,10 +225,13 @@ fn a_plain_registry_from_push_to_pull() {
     }
     assert_eq!(many[&references[2]], None);
 
-    engine.tag(&image.id, "renew-held/app", "1").unwrap();
+    let holder = format!("renew-test-kept-{}-{}", std::process::id(), image.id.short());
+    engine.hold(&image, &holder).unwrap();
+    let in_use = engine.remove_image(&name.listed()).unwrap_err();
+    assert!(matches!(in_use, EngineError::Refused { status: 409, .. }), "{in_use}");
+    engine.remove(&ContainerId(holder)).unwrap();
     engine.remove_image(&name.listed()).unwrap();
     assert_eq!(local(&engine, &name), None);
-    engine.remove_image("renew-held/app:1").unwrap();
     let mut layers = 0;
     let progress = &mut |now: &renew::docker::engine::PullProgress| layers = now.layers;
     engine.pull(&name, None, STALL, &Cancel::default(), progress).unwrap();
@@ -366,6 +373,11 @@ fn containers_of_a_project() {
         HealthStatus::Starting | HealthStatus::Healthy | HealthStatus::Unhealthy
     ));
     assert!(engine.remove(&web.id).is_err(), "it runs");
+    let first = it.started_at;
+    engine.restart(&web.id, Duration::from_secs(1)).unwrap();
+    let it = engine.inspect(&web.id).unwrap().unwrap();
+    assert!(it.started_at > first && it.created < first, "{it:?}");
+    assert_eq!(it.state, State::Running);
     let renamed = format!("{project}-other");
     engine.rename(&web.id, &renamed).unwrap();
     engine.kill(&web.id, "KILL").unwrap();

@@ -13,8 +13,20 @@ const LINES_MAX: usize = 350;
 const LAYERS: &[(&str, &[&str])] = &[
     (
         "cli",
-        &["reconcile", "docker", "git", "health", "state", "config", "decide", "problem", "sys"],
+        &[
+            "daemon",
+            "reconcile",
+            "docker",
+            "git",
+            "health",
+            "state",
+            "config",
+            "decide",
+            "problem",
+            "sys",
+        ],
     ),
+    ("daemon", &["reconcile", "state", "config", "decide", "problem", "sys"]),
     ("reconcile", &["docker", "git", "health", "state", "config", "decide", "problem", "sys"]),
     ("docker", &["decide", "problem", "sys"]),
     ("git", &["problem", "sys"]),

@@ -239,3 +239,30 @@ fn without_a_file_it_says_where_it_looked() {
     let value: serde_json::Value = serde_json::from_str(&out).expect("JSON");
     assert_eq!((code, value["errors"].as_array().map(Vec::len)), (1, Some(1)), "{out}");
 }
+
+#[test]
+fn a_schedule_that_never_fires_in_a_window_is_told() {
+    let service = |windows: &str, schedule: &str| {
+        format!(
+            r#"{{"services": [{{"name": "web", "compose_files": ["c.yml"],
+  "windows": [{windows}], "schedule": "{schedule}"}}]}}"#
+        )
+    };
+    let warnings = |windows: &str, schedule: &str| {
+        let sandbox = Sandbox::new(&service(windows, schedule), &[("c.yml", "services: {}\n")]);
+        said(&sandbox.report().warnings)
+    };
+    // Local time is an hour ahead of UTC here.
+    assert_eq!(
+        warnings("\"daily 02:00-04:00\"", "0 12 * * *"),
+        ["2:14 services[0].windows: its schedule (0 12 * * *) never fires in a window"]
+    );
+    for (windows, schedule) in [
+        ("\"daily 02:00-04:00\"", "0 3 * * *"),
+        ("\"Mon 01:00-01:30\", \"daily 12:00-13:00\"", "0 12 * * *"),
+        ("", "0 12 * * *"),
+        ("\"Mon 02:00-04:00\"", "*/3 * * * *"),
+    ] {
+        assert_eq!(warnings(windows, schedule), [""; 0], "{windows} {schedule}");
+    }
+}

@@ -30,7 +30,7 @@ fn names_of(source: &str, variant_of: &str) -> Vec<String> {
 #[test]
 fn every_reason_action_and_result_has_its_row() {
     let page = read("docs/reconcile.md");
-    let types = "src/decide/plan/types.rs";
+    let types = "src/decide/plan/action.rs";
     let report = "src/reconcile/report.rs";
     for (source, variant_of, at_least) in
         [(types, "Reason", 13), (types, "Step", 5), (report, "Outcome", 6)]
@@ -69,6 +69,54 @@ fn every_key_of_the_json_document_is_explained() {
         let row = format!("| `{key}` | ");
         let there = page.lines().any(|line| line.starts_with(&row));
         assert!(there, "docs/reconcile.md does not explain {key}");
+        assert!(page.contains(&format!("\"{key}\":")), "no example shows {key}");
+    }
+}
+
+/// The fields of every struct in a source that can be written out.
+fn written_keys(source: &str) -> BTreeSet<String> {
+    let text = read(source);
+    let mut keys = BTreeSet::new();
+    for part in text.split("#[derive(").skip(1) {
+        let (derived, rest) = part.split_once(")]\n").unwrap_or_default();
+        let Some((head, body)) = rest.split_once(" {\n") else { continue };
+        if !derived.split(", ").any(|one| one == "Serialize") || !head.contains("struct ") {
+            continue;
+        }
+        let fields = body.split("\n}").next().unwrap_or_default().lines().map(str::trim);
+        let fields = fields.filter(|line| !line.starts_with("//") && !line.starts_with('#'));
+        let names = fields.filter_map(|line| line.split_once(": "));
+        keys.extend(names.map(|(name, _)| name.trim_start_matches("pub ").to_owned()));
+    }
+    keys
+}
+
+#[test]
+fn every_key_of_what_commands_tell_is_explained() {
+    let page = read("docs/commands.md");
+    let first_cells: Vec<&str> =
+        page.lines().filter_map(|line| line.strip_prefix("| ")?.split(" | ").next()).collect();
+    let mut found = BTreeSet::new();
+    for source in [
+        "src/cli/history.rs",
+        "src/cli/status.rs",
+        "src/cli/status/human.rs",
+        "src/cli/status/stand.rs",
+        "src/cli/stored.rs",
+        "src/state/history.rs",
+    ] {
+        let keys = written_keys(source);
+        assert!(keys.len() >= 3, "only {keys:?} were found in {source}");
+        found.extend(keys);
+    }
+    // Those of the file around what is printed.
+    for stored in ["format", "last"] {
+        assert!(found.remove(stored), "{stored}");
+    }
+    assert!(found.len() >= 40, "only {found:?} were found");
+    for key in found {
+        let named = first_cells.iter().any(|cell| cell.contains(&format!("`{key}`")));
+        assert!(named, "docs/commands.md does not explain {key}");
         assert!(page.contains(&format!("\"{key}\":")), "no example shows {key}");
     }
 }

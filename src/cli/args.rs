@@ -1,16 +1,22 @@
 //! The command line as typed: parsed, not yet looked into. `--config` may stand before or after the
 //! command; a wrong line is an error with the way out, never a guess.
 
+mod typed;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use lexopt::{Arg, Parser, ValueExt};
 
 use super::text::one_line;
+use typed::Typed;
 
 /// What renew was asked to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
+    /// The daemon.
+    Run,
     /// One reconcile pass.
     Sync(SyncArgs),
     /// Check the configuration offline.
@@ -20,10 +26,69 @@ pub enum Command {
         /// Print the JSON Schema instead.
         schema: bool,
     },
+    /// Tell how services stand.
+    Status {
+        /// Print one JSON document.
+        json: bool,
+        /// Print anew every few seconds.
+        watch: bool,
+    },
+    /// Tell the story of the last change.
+    Why {
+        /// Of this service.
+        service: String,
+    },
+    /// Tell what runs did.
+    History {
+        /// To these services; to all when empty.
+        services: Vec<String>,
+        /// Print one JSON document.
+        json: bool,
+    },
+    /// Go back to an earlier release of this service, and stay there.
+    Rollback {
+        /// Its name in the configuration.
+        service: String,
+        /// Which release; the one before, if none is named.
+        to: Option<u64>,
+    },
+    /// Try a failed target of this service again, and follow git again.
+    Retry {
+        /// Its name in the configuration.
+        service: String,
+    },
+    /// Let the next run make a change of this service that is refused.
+    Accept {
+        /// Its name in the configuration.
+        service: String,
+    },
+    /// Do nothing at all to services.
+    Pause {
+        /// To which.
+        whose: Whose,
+        /// For how long; until they are resumed when not said.
+        hold: Option<Duration>,
+        /// Why.
+        reason: Option<String>,
+    },
+    /// End that.
+    Resume {
+        /// For which.
+        whose: Whose,
+    },
     /// Print help: of a command, or of renew.
     Help(Option<&'static str>),
     /// Print the version.
     Version,
+}
+
+/// The services that a command is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Whose {
+    /// All of them.
+    All,
+    /// This one.
+    One(String),
 }
 
 /// The arguments of `sync` and `plan`.
@@ -48,37 +113,47 @@ pub struct Line {
 
 /// The commands of this version, with the line that `--help` shows.
 pub const COMMANDS: &[(&str, &str)] = &[
+    ("run", "the daemon: keep doing that as scheduled; also without a word"),
     ("sync", "bring the stacks in step with the repository, once"),
     ("plan", "say what sync would do, and change nothing"),
+    ("status", "how each service stands, and what needs a human"),
+    ("why", "the story of the last change of a service"),
+    ("history", "list what runs did, and what became of it"),
+    ("pause", "do nothing at all to a service for a while"),
+    ("resume", "end a pause"),
+    ("rollback", "go back to an earlier release, and stay there"),
+    ("retry", "try a failed target again, or follow git again"),
+    ("accept", "let the next run make a change that renew refuses"),
     ("validate", "check renew.json, offline"),
     ("help", "help on renew or one of these"),
 ];
 
 /// Commands that a later version will have: somebody who read of them is not typing nonsense.
-const LATER: &[&str] = &[
-    "run",
-    "status",
-    "why",
-    "history",
-    "rollback",
-    "retry",
-    "accept",
-    "pause",
-    "resume",
-    "doctor",
-    "init",
-    "compose",
-    "leave",
-    "completions",
-    "man",
-];
+const LATER: &[&str] = &["doctor", "init", "compose", "leave", "completions", "man"];
+
+/// An option, and what its value must be if it has one.
+type Opt = (&'static str, Option<&'static str>);
 
 /// The options that each command takes, besides those that stand anywhere.
-const OPTIONS: &[(&str, &[&str])] = &[
-    ("sync", &["--service", "--dry-run", "--json"]),
-    ("plan", &["--service", "--json"]),
-    ("validate", &["--json", "--schema"]),
+const OPTIONS: &[(&str, &[Opt])] = &[
+    ("run", &[]),
+    ("sync", &[SERVICE, ("--dry-run", None), JSON]),
+    ("plan", &[SERVICE, JSON]),
+    ("status", &[JSON, ("--watch", None)]),
+    ("why", &[]),
+    ("history", &[SERVICE, JSON]),
+    ("pause", &[("--for", Some("a duration like 2h")), ("--reason", Some("some words")), ALL]),
+    ("resume", &[ALL]),
+    ("rollback", &[("--to", Some("the number of a release"))]),
+    ("retry", &[]),
+    ("accept", &[]),
+    ("validate", &[JSON, ("--schema", None)]),
 ];
+const SERVICE: Opt = ("--service", Some("the name of a service"));
+const JSON: Opt = ("--json", None);
+const ALL: Opt = ("--all", None);
+/// The commands that take the name of a service.
+const NAMING: &[&str] = &["why", "accept", "pause", "resume", "retry", "rollback"];
 /// The options that stand anywhere.
 const ANYWHERE: &[&str] = &["--config", "--help", "--version"];
 
@@ -90,8 +165,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Line, String> {
     let mut parser = Parser::from_args(args);
     let mut config = None;
     let mut name: Option<&'static str> = None;
-    let mut args = SyncArgs::default();
-    let mut schema = false;
+    let mut typed = Typed::default();
     let mut help = false;
     while let Some(arg) = parser.next().map_err(|error| error.to_string())? {
         match (arg, name) {
@@ -100,40 +174,46 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Line, String> {
                 return Ok(Line { config, command: Command::Version });
             }
             (Arg::Short('c') | Arg::Long("config"), _) => {
-                let value = parser.value().map_err(|error| error.to_string())?;
-                if value.is_empty() {
-                    return Err("--config needs the path of a file".to_owned());
-                }
-                config = Some(PathBuf::from(value));
+                config = Some(PathBuf::from(value(&mut parser, "--config", "the path of a file")?));
             }
-            (Arg::Long("service"), Some("sync" | "plan")) => {
-                let value = parser.value().map_err(|error| error.to_string())?;
-                let name = value.string().map_err(|error| error.to_string())?;
-                if name.is_empty() {
-                    return Err("--service needs the name of a service".to_owned());
-                }
-                args.services.push(name);
-            }
-            (Arg::Long("dry-run"), Some("sync")) => args.dry_run = true,
-            (Arg::Long("json"), Some("sync" | "plan" | "validate")) => args.json = true,
-            (Arg::Long("schema"), Some("validate")) => schema = true,
             (Arg::Value(word), None) => name = Some(command(&word.to_string_lossy())?),
             (Arg::Value(word), Some("help")) => {
                 let topic = command(&word.to_string_lossy())?;
                 return Ok(Line { config, command: Command::Help(Some(topic)) });
             }
-            (other, name) => return Err(unexpected(&other, name)),
+            (Arg::Value(word), Some(command))
+                if NAMING.contains(&command) && typed.name.is_none() && !word.is_empty() =>
+            {
+                typed.name = Some(word.string().map_err(|error| error.to_string())?);
+            }
+            (other, name) => match option(&other, name) {
+                Some((flag, None)) => typed.flags.push(flag),
+                Some((option, Some(what))) => {
+                    let text = value(&mut parser, option, what)?.string();
+                    typed.values.push((option, text.map_err(|error| error.to_string())?));
+                }
+                None => return Err(unexpected(&other, name)),
+            },
         }
     }
     let command = match name {
-        None | Some("help") if help || name.is_some() => Command::Help(None),
-        Some(topic) if help => Command::Help(Some(topic)),
-        Some("sync") => Command::Sync(args),
-        Some("plan") => Command::Sync(SyncArgs { dry_run: true, ..args }),
-        Some("validate") => Command::Validate { json: args.json, schema },
-        _ => return Err("say what to do: sync, plan or validate".to_owned()),
+        topic if help => Command::Help(topic.filter(|topic| *topic != "help")),
+        Some(name) => typed.command(name)?,
+        None => Command::Run,
     };
     Ok(Line { config, command })
+}
+
+/// The option of a command that was typed, if it has it, with what its value must be.
+fn option(arg: &Arg<'_>, command: Option<&str>) -> Option<Opt> {
+    let Arg::Long(word) = arg else { return None };
+    let (_, options) = OPTIONS.iter().find(|(name, _)| Some(*name) == command)?;
+    options.iter().find(|(option, _)| option.strip_prefix("--") == Some(word)).copied()
+}
+
+fn value(parser: &mut Parser, option: &str, what: &str) -> Result<OsString, String> {
+    let value = parser.value().map_err(|error| error.to_string())?;
+    if value.is_empty() { Err(format!("{option} needs {what}")) } else { Ok(value) }
 }
 
 fn command(word: &str) -> Result<&'static str, String> {
@@ -143,10 +223,18 @@ fn command(word: &str) -> Result<&'static str, String> {
     let shown = one_line(word);
     if LATER.contains(&word) {
         let version = env!("CARGO_PKG_VERSION");
-        return Err(format!("renew {version} has no `{shown}` yet; it has sync, plan, validate"));
+        return Err(format!("renew {version} has no `{shown}` yet; it has {}", names(" and ")));
     }
     let near = nearest(word, COMMANDS.iter().map(|(name, _)| *name));
     Err(format!("there is no command `{shown}`{}", did_you_mean(near)))
+}
+
+/// The commands that do something, as in `a, b or c`.
+fn names(last: &str) -> String {
+    let mut names: Vec<&str> =
+        COMMANDS.iter().map(|(name, _)| *name).filter(|name| *name != "help").collect();
+    let end = names.pop().unwrap_or_default();
+    format!("{}{last}{end}", names.join(", "))
 }
 
 fn unexpected(arg: &Arg<'_>, command: Option<&str>) -> String {
@@ -156,7 +244,7 @@ fn unexpected(arg: &Arg<'_>, command: Option<&str>) -> String {
         Arg::Value(word) => word.to_string_lossy().into_owned(),
     };
     let shown = one_line(&typed);
-    let all = || OPTIONS.iter().map(|(command, options)| (*command, options.iter().copied()));
+    let all = || OPTIONS.iter().map(|(name, options)| (*name, options.iter().map(|(o, _)| *o)));
     match command {
         Some(command) => {
             let own = all().filter(|(name, _)| *name == command).flat_map(|(_, options)| options);
@@ -188,62 +276,4 @@ pub fn nearest<'c>(word: &str, candidates: impl Iterator<Item = &'c str>) -> Opt
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{Command, Line, SyncArgs, parse};
-
-    fn line(text: &str) -> Result<Line, String> {
-        parse(text.split_whitespace().map(Into::into))
-    }
-
-    #[test]
-    fn config_stands_before_and_after_the_command() {
-        let sync = Command::Sync(SyncArgs { json: true, ..SyncArgs::default() });
-        for text in ["--config a sync --json", "sync --json --config a", "sync --config=a --json"] {
-            let expected = Line { config: Some("a".into()), command: sync.clone() };
-            assert_eq!(line(text), Ok(expected), "{text}");
-        }
-    }
-
-    #[test]
-    fn plan_is_a_dry_run_of_sync() {
-        assert_eq!(
-            line("plan --service a --service b"),
-            line("sync --dry-run --service a --service b")
-        );
-    }
-
-    #[test]
-    fn wrong_lines_are_told_apart() {
-        for (text, expected) in [
-            ("", "say what to do: sync, plan or validate"),
-            ("snyc", "there is no command `snyc`; did you mean `sync`?"),
-            ("frobnicate", "there is no command `frobnicate`"),
-            ("status", "renew VERSION has no `status` yet; it has sync, plan, validate"),
-            ("sync --jsn", "`sync` takes no --jsn; did you mean `--json`?"),
-            ("sync --cofnig a", "`sync` takes no --cofnig; did you mean `--config`?"),
-            ("plan --dry-run", "`plan` takes no --dry-run"),
-            ("validate --service a", "`validate` takes no --service"),
-            ("sync --config=", "--config needs the path of a file"),
-            ("sync --service=", "--service needs the name of a service"),
-            ("sync extra", "`sync` takes no extra"),
-            ("--json", "--json goes behind the command: `renew COMMAND --json`"),
-            ("--confg a", "there is no option --confg; did you mean `--config`?"),
-            ("--colour", "there is no option --colour"),
-            ("sync --service", "missing argument for option '--service'"),
-        ] {
-            let expected = expected.replace("VERSION", env!("CARGO_PKG_VERSION"));
-            assert_eq!(line(text), Err(expected), "{text}");
-        }
-    }
-
-    #[test]
-    fn help_is_had_in_every_way() {
-        for text in ["--help", "-h", "help"] {
-            assert_eq!(line(text).unwrap().command, Command::Help(None), "{text}");
-        }
-        for text in ["sync --help", "help sync", "--help sync", "sync -h"] {
-            assert_eq!(line(text).unwrap().command, Command::Help(Some("sync")), "{text}");
-        }
-        assert_eq!(line("-V").unwrap().command, Command::Version);
-    }
-}
+mod tests;

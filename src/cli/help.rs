@@ -6,8 +6,17 @@ use super::args::COMMANDS;
 #[must_use]
 pub fn text(topic: Option<&str>) -> String {
     match topic {
+        Some("run") => RUN.to_owned(),
         Some("sync") => SYNC.to_owned(),
         Some("plan") => PLAN.to_owned(),
+        Some("status") => STATUS.to_owned(),
+        Some("why") => WHY.to_owned(),
+        Some("history") => HISTORY.to_owned(),
+        Some("pause") => PAUSE.to_owned(),
+        Some("resume") => RESUME.to_owned(),
+        Some("rollback") => ROLLBACK.to_owned(),
+        Some("retry") => RETRY.to_owned(),
+        Some("accept") => ACCEPT.to_owned(),
         Some("validate") => VALIDATE.to_owned(),
         _ => overview(),
     }
@@ -37,6 +46,29 @@ Environment: RUST_LOG filters logs (error, warn, info, debug, trace);
 DOCKER_HOST and DOCKER_CONFIG say where docker is, if renew.json does not.
 
 Begin with `renew validate`, look at `renew plan`, then `renew sync`.
+";
+
+const RUN: &str = "Usage: renew [--config PATH] [run]
+
+The daemon: brings each service in step with the repository whenever its
+`schedule` says, a few at once (`workers`), until it is told to stop. What it
+does is told on standard error; a run that finds nothing to do says nothing.
+
+renew.json is loaded again when it changes, also when a fetch brings another
+one. A file that does not load is told, and the last one that did stays in
+force.
+
+Signals:
+  TERM, INT  no run begins any more; one that has begun to change something
+             gets 75 s to its end, all others end at once. A second time:
+             everything ends.
+  HUP        load renew.json now
+
+Under systemd (Type=notify) it says when it is ready, how all is, and, with
+WatchdogSec=, that it is alive. `renew status` tells more, and `renew sync` may
+be used beside it.
+
+Exit codes: 0 after a stop, 1 when there is no configuration to begin with.
 ";
 
 const SYNC: &str = "Usage: renew [--config PATH] sync [--service NAME]... [--dry-run] [--json]
@@ -78,6 +110,130 @@ Actions: recreate, start, remove, none; `pull+` means the image is fetched
 first, and a fetch that brings nothing new turns the action into none.
 
 Exit codes: 0, or 1 if no plan could be made.
+";
+
+const STATUS: &str = "Usage: renew [--config PATH] status [--json | --watch]
+
+Says how each service of this host stands, as the last runs left it: its
+state, the commit and images in force, when it last changed and last failed,
+when it is due; then what needs a human, each with the way out. It asks neither
+docker nor git nor the network, and waits for nobody.
+
+Options:
+  --json   print one JSON document
+  --watch  print it anew every 2 seconds, on a terminal, until Ctrl-C
+
+States: the result of the last run (ok, failed, refused, deferred, ...),
+`paused`, or `never run`.
+
+Exit codes: 0; 1 if the configuration or the state cannot be read.
+";
+
+const WHY: &str = "Usage: renew [--config PATH] why NAME
+
+Tells the story of the last change of service NAME: when and for whose commit,
+what was done to which compose service and why, from which image to which,
+which keys changed (never their values), how long it was down, what the gate
+said, and what came of it. If a container has ended since then, or is gone, it
+says that first: that was not renew. For that it asks docker, if it answers.
+
+Exit codes: 0; 1 if the configuration or the state cannot be read.
+
+Example:
+  renew why shop
+";
+
+const HISTORY: &str = "Usage: renew [--config PATH] history [--service NAME]... [--json]
+
+Lists what runs of `renew sync` changed or tried to, the newest last: when, for
+which commit, what was done to which compose service, and what came of it. Runs
+that had nothing to do are not listed. The last 20 of each service are kept.
+
+Options:
+  --service NAME  only this service of renew.json; may be repeated
+  --json          print one JSON document
+
+Exit codes: 0; 1 if the configuration or the state cannot be read.
+
+Example:
+  renew history --service shop
+";
+
+const PAUSE: &str = "Usage: renew [--config PATH] pause NAME [--for 2h] [--reason TEXT]
+       renew [--config PATH] pause --all [--for 2h] [--reason TEXT]
+
+Leaves service NAME alone: until the pause ends no run pulls, moves a file,
+changes a container, or starts one that is down. A run that is under way goes
+on to its end. The pause survives restarts. Pausing again sets a new end.
+
+Options:
+  --for DURATION  end by itself after so long (90s, 1h30m, 2d); otherwise it
+                  holds until `renew resume`
+  --reason TEXT   why, for those who see it in `renew plan`
+  --all           every service of renew.json that is for this host
+
+Exit codes: 0; 1 if there is no such service or it cannot be written down.
+
+Example:
+  renew pause shop --for 2h --reason 'moving the database'
+";
+
+const RESUME: &str = "Usage: renew [--config PATH] resume NAME
+       renew [--config PATH] resume --all
+
+Ends the pause of service NAME. Changes nothing itself: the next `renew sync`
+looks after the service again.
+
+Options:
+  --all  every service that is paused, also one that left renew.json
+
+Exit codes: 0, also if it was not paused; 1 if there is no such service.
+
+Example:
+  renew resume shop && renew sync --service shop
+";
+
+const ROLLBACK: &str = "Usage: renew [--config PATH] rollback NAME [--to ID]
+
+Puts service NAME back on an earlier good release: same images, environment,
+mounts and mounted files. It stays there, whatever is pushed, and is healed as
+that, until `renew retry NAME`. Data in volumes is not touched.
+
+Options:
+  --to ID  this release; without it the one before the one in force
+
+`keep_releases` in renew.json says how many are kept.
+
+Exit codes: as `renew sync`; 1 if no such release is kept.
+
+Example:
+  renew rollback shop
+";
+
+const RETRY: &str = "Usage: renew [--config PATH] retry NAME
+
+Has service NAME follow git again, now: a target that failed before is tried
+once more, and a service that `renew rollback` put back is no longer held.
+
+Exit codes: as `renew sync`.
+
+Example:
+  renew plan --service shop; renew retry shop
+";
+
+const ACCEPT: &str = "Usage: renew [--config PATH] accept NAME
+
+Lets the next run make a change of service NAME that renew refuses to make by
+itself (`refused` in `renew plan`): a mount that would point elsewhere, a
+project that belongs to another directory, a changed network or volume. It
+says what it accepts, and changes nothing itself. It holds for exactly what is
+refused now, until that is done or git says something else. Volumes are never
+removed: a changed one goes on as it is.
+
+Exit codes: 0, also if nothing is refused; 1 if no plan could be made.
+
+Example:
+  renew plan; renew accept shop && renew sync
 ";
 
 const VALIDATE: &str = "Usage: renew [--config PATH] validate [--json] [--schema]

@@ -1,14 +1,23 @@
 //! The command line: one file per command, the only place that prints or picks an exit code.
 
+mod accept;
 mod args;
 mod help;
+mod history;
 mod logging;
+mod pause;
 mod render;
+mod run;
 mod signals;
+mod status;
+mod steer;
+mod stored;
 mod sync;
 mod table;
 mod text;
 pub mod validate;
+mod when;
+mod why;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -31,9 +40,11 @@ const NO_CONFIG: (&str, &str) = (
 /// Runs the command that the process was started with.
 #[must_use]
 pub fn main() -> ExitCode {
-    logging::start();
-    let code = match args::parse(std::env::args_os().skip(1)) {
-        Ok(line) => run(&line),
+    let parsed = args::parse(std::env::args_os().skip(1));
+    let is_daemon = matches!(&parsed, Ok(line) if line.command == Command::Run);
+    logging::start(if is_daemon { logging::Table::Never } else { logging::Table::Comes });
+    let code = match parsed {
+        Ok(line) => obey(&line),
         Err(message) => {
             let mut err = io::stderr().lock();
             ended(writeln!(err, "renew: {message}\nTry `renew --help`."), EXIT_USAGE)
@@ -42,7 +53,7 @@ pub fn main() -> ExitCode {
     ExitCode::from(code)
 }
 
-fn run(line: &Line) -> u8 {
+fn obey(line: &Line) -> u8 {
     let config = line.config.clone().or_else(find_config);
     match &line.command {
         Command::Help(topic) => ended(say(help::text(*topic)), 0),
@@ -53,6 +64,29 @@ fn run(line: &Line) -> u8 {
             let (mut out, mut err) = (io::stdout().lock(), io::stderr().lock());
             validate::run(&options, now, &mut out, &mut err)
         }
+        Command::Accept { service } => {
+            accept::run(config.as_deref(), service, &signals::Signals::listen())
+        }
+        Command::Status { json: true, .. } => status::json(config.as_deref()),
+        Command::Status { watch: true, .. } => {
+            status::watch(config.as_deref(), &signals::Signals::listen())
+        }
+        Command::Status { .. } => status::once(config.as_deref()),
+        Command::Why { service } => {
+            why::run(config.as_deref(), service, &signals::Signals::listen())
+        }
+        Command::Retry { service } => {
+            steer::retry(config.as_deref(), service, &signals::Signals::listen())
+        }
+        Command::Rollback { service, to } => {
+            steer::rollback(config.as_deref(), service, *to, &signals::Signals::listen())
+        }
+        Command::History { services, json } => history::run(config.as_deref(), services, *json),
+        Command::Pause { whose, hold, reason } => {
+            pause::pause(config.as_deref(), whose, *hold, reason.as_deref())
+        }
+        Command::Resume { whose } => pause::resume(config.as_deref(), whose),
+        Command::Run => run::run(config.as_deref()),
         Command::Sync(args) => sync::run(config.as_deref(), args, &signals::Signals::listen()),
     }
 }

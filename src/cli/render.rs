@@ -6,12 +6,12 @@ use serde::Serialize;
 
 use super::table::Table;
 use super::text::{self, one_line};
-use crate::decide::plan::{Action, Step};
+use crate::decide::plan::{Action, Reason, Step};
 use crate::problem::Problem;
-use crate::reconcile::{Outcome, Report, ServiceReport, short};
+use crate::reconcile::{Outcome, Report, ServiceReport, bytes, short};
 
 /// Columns of human output.
-const WIDTH: usize = 80;
+pub const WIDTH: usize = 80;
 /// So many services are named that have the same problem; more are counted.
 const NAMES_MAX: usize = 4;
 
@@ -126,7 +126,7 @@ pub fn plan(out: &mut impl Write, report: &Report) -> io::Result<()> {
     };
     write!(out, "{}", table(report, |_| true, step).render(WIDTH))?;
     for note in report.services.iter().flat_map(|service| &service.notes) {
-        writeln!(out, "note: {note}")?;
+        writeln!(out, "note: {}", one_line(note))?;
     }
     writeln!(out, "{}", sum(report))
 }
@@ -171,6 +171,9 @@ fn sum(report: &Report) -> String {
         count(Step::Start),
         count(Step::Remove)
     );
+    if count(Step::Signal) > 0 {
+        line.push_str(&format!(", {} signal", count(Step::Signal)));
+    }
     if actions().any(|action| action.pull) {
         let size = report.pull_bytes.map_or_else(|| "?".to_owned(), bytes);
         line.push_str(&format!("; pull {size}"));
@@ -182,43 +185,46 @@ fn sum(report: &Report) -> String {
     line
 }
 
-/// A number of bytes as people read it: decimal units, as docker prints them.
-fn bytes(count: u64) -> String {
-    let units = ["B", "kB", "MB", "GB", "TB"];
-    let mut whole = count;
-    let mut tenth = 0;
-    let mut unit = 0;
-    while whole >= 1000 && unit + 1 < units.len() {
-        tenth = whole % 1000 / 100;
-        whole /= 1000;
-        unit += 1;
-    }
-    if unit == 0 || whole >= 100 {
-        format!("{whole} {}", units[unit])
-    } else {
-        format!("{whole}.{tenth} {}", units[unit])
-    }
+/// What the reader of a report has seen already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    /// No more than progress.
+    Progress,
+    /// Every step in a line of its own, with its why.
+    Steps,
 }
 
 /// What a sync did, for a person.
 ///
 /// # Errors
 /// When `out` cannot be written.
-pub fn sync(out: &mut impl Write, report: &Report) -> io::Result<()> {
-    commit_line(out, report)?;
-    let table = table(report, is_news, |action| action.step.name().to_owned());
+pub fn sync(out: &mut impl Write, report: &Report, told: Told) -> io::Result<()> {
+    let waits = |reason: Reason| matches!(reason, Reason::Observed | Reason::Deferred);
+    let said = |action: &Action| is_news(action) || waits(action.reason);
+    let shown = |action: &Action| match told {
+        Told::Progress => said(action),
+        Told::Steps => said(action) && action.step == Step::Nothing,
+    };
+    let table = table(report, shown, |action| action.step.name().to_owned());
+    if told == Told::Progress {
+        commit_line(out, report)?;
+    }
     if !table.is_empty() {
         write!(out, "{}", table.render(WIDTH))?;
     }
     for service in &report.services {
         let result = service.result.map_or("not run", Outcome::name);
         writeln!(out, "{}: {result}", service.name)?;
+        if service.result == Some(Outcome::Paused) {
+            for note in &service.notes {
+                writeln!(out, "  -> {}", one_line(note))?;
+            }
+        }
     }
     Ok(())
 }
 
 fn is_news(action: &Action) -> bool {
-    use crate::decide::plan::Reason;
     action.step != Step::Nothing
         || matches!(action.reason, Reason::Adopted | Reason::Refused | Reason::NeedsBuild)
 }
@@ -266,7 +272,11 @@ impl Report {
     #[must_use]
     pub fn has_news(&self) -> bool {
         let news = |service: &ServiceReport| {
-            service.result != Some(Outcome::Ok) || service.actions.iter().any(is_news)
+            // What waits or is only looked at stays so for long: mail every few minutes would be
+            // mail that nobody reads.
+            let quiet = [Outcome::Ok, Outcome::Deferred, Outcome::Observed, Outcome::Paused];
+            !service.result.is_some_and(|result| quiet.contains(&result))
+                || service.actions.iter().any(is_news)
         };
         !self.problems.is_empty() || self.services.iter().any(news)
     }
@@ -274,7 +284,7 @@ impl Report {
 
 #[cfg(test)]
 mod tests {
-    use super::{bytes, plan, problems};
+    use super::{plan, problems};
     use crate::problem::Problem;
     use crate::reconcile::{Report, ServiceReport};
 
@@ -303,19 +313,5 @@ mod tests {
         let mut said = Vec::new();
         plan(&mut said, &stopped(&["a"])).unwrap();
         assert!(said.is_empty());
-    }
-
-    #[test]
-    fn sizes_read_as_docker_prints_them() {
-        let cases = [
-            (0, "0 B"),
-            (999, "999 B"),
-            (1_500, "1.5 kB"),
-            (142_000_000, "142 MB"),
-            (9_140_000_000, "9.1 GB"),
-        ];
-        for (count, expected) in cases {
-            assert_eq!(bytes(count), expected);
-        }
     }
 }

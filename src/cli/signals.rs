@@ -2,10 +2,24 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
+use crate::sys::clock::{Clock, SystemClock};
 use crate::sys::exec::Cancel;
+
+/// What a signal asks of a process that is to go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// INT or TERM: to stop.
+    Stop,
+    /// HUP: to load its configuration again.
+    Reload,
+}
+
+/// Which signal it was is remembered a moment after it was passed on.
+const REMEMBERED: Duration = Duration::from_millis(20);
 
 /// The signals of this process.
 #[derive(Debug, Clone, Default)]
@@ -21,18 +35,33 @@ impl Signals {
     pub fn listen() -> Signals {
         let signals = Signals::default();
         let cancel = signals.cancel.clone();
-        if let Err(cause) = ctrlc::set_handler(move || cancel.set()) {
+        signals.handle(move || cancel.set());
+        signals
+    }
+
+    /// Has `tell` told of each signal, from a thread of its own.
+    pub fn tell(tell: impl Fn(Asked) + Send + 'static) {
+        let signals = Signals::default();
+        let which = Arc::clone(&signals.which);
+        signals.handle(move || {
+            SystemClock::default().sleep(REMEMBERED);
+            let is_hup = i32::try_from(which.swap(0, Ordering::SeqCst)) == Ok(SIGHUP);
+            tell(if is_hup { Asked::Reload } else { Asked::Stop });
+        });
+    }
+
+    fn handle(&self, on_signal: impl FnMut() + Send + 'static) {
+        if let Err(cause) = ctrlc::set_handler(on_signal) {
             log::warn!("cannot listen to signals: {cause}");
         }
         // ctrlc hands every signal to one handler; this remembers which it was, then goes on to it.
         for signal in [SIGINT, SIGTERM, SIGHUP] {
             let number = usize::try_from(signal).unwrap_or_default();
-            let which = Arc::clone(&signals.which);
+            let which = Arc::clone(&self.which);
             if let Err(cause) = signal_hook::flag::register_usize(signal, which, number) {
                 log::warn!("cannot tell signals apart: {cause}");
             }
         }
-        signals
     }
 
     /// 128 and the number of the signal, as a shell reports it, when there was one.

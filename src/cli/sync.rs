@@ -6,17 +6,21 @@ use std::path::Path;
 use super::args::{SyncArgs, nearest};
 use super::signals::Signals;
 use super::text::one_line;
-use super::{NO_CONFIG, ended, render};
+use super::{NO_CONFIG, ended, logging, render};
 use crate::config::{self, Config, Diagnostic, Loaded, Service};
 use crate::docker::credentials::default_config_dir;
 use crate::problem::{Problem, Trouble};
-use crate::reconcile::{self, DockerPlace, Host, Order, Report, Restart, Synced};
+use crate::reconcile::{
+    self, Commits, DockerPlace, EngineAddress, Host, Order, Report, Restart, Synced,
+};
+use crate::state::StateDir;
 use crate::sys;
 use crate::sys::clock::SystemClock;
 use crate::sys::exec::SystemExec;
+use crate::sys::stop::Stop;
 
 /// Exit: a configuration, git or compose file trouble.
-const EXIT_SETUP: u8 = 1;
+pub const EXIT_SETUP: u8 = 1;
 /// Exit: the engine or compose failed.
 const EXIT_ENGINE: u8 = 2;
 /// Exit: refused.
@@ -50,20 +54,30 @@ type Passed = Result<Report, Vec<Problem>>;
 fn pass(path: &Path, args: &SyncArgs, signals: &Signals) -> Passed {
     let first = load(path, args)?;
     let clock = SystemClock::default();
-    let exec = SystemExec { cancel: signals.cancel.clone() };
-    let host =
-        Host::new(std::sync::Arc::new(exec), &clock, signals.cancel.clone(), place(&first.config));
+    let host = host(&clock, &first.config, signals);
     match args.dry_run {
         true => foretell(&host, first, args),
         false => carry_out(&host, first, path, args),
     }
 }
 
+/// The outside, as the configuration says.
+pub fn host<'c>(clock: &'c SystemClock, config: &Config, signals: &Signals) -> Host<'c> {
+    at(clock, config, Stop::with(signals.cancel.clone()))
+}
+
+/// The same, with another way to be asked to stop.
+pub fn at<'c>(clock: &'c SystemClock, config: &Config, stop: Stop) -> Host<'c> {
+    let exec = SystemExec { cancel: stop.cancel().clone() };
+    Host::new(std::sync::Arc::new(exec), clock, stop, place(config))
+}
+
 /// A configuration to work from.
-struct Ready {
-    config: Config,
+pub struct Ready {
+    /// The configuration.
+    pub config: Config,
     /// Why it is only the copy of the last one that loaded; empty when the file itself loads.
-    broken: Vec<Problem>,
+    pub broken: Vec<Problem>,
 }
 
 impl Ready {
@@ -77,12 +91,14 @@ impl Ready {
     }
 }
 
-fn load(path: &Path, args: &SyncArgs) -> Result<Ready, Vec<Problem>> {
+/// Loads the configuration, or the last one that did.
+pub fn load(path: &Path, args: &SyncArgs) -> Result<Ready, Vec<Problem>> {
     match config::load_or_last_good(path) {
         config::Outcome::Good(loaded) => {
             if !args.dry_run {
                 keep_last_good(&loaded.config, path);
             }
+            logging::format(loaded.config.log_format);
             warn(&loaded, args);
             Ok(Ready { config: loaded.config, broken: Vec::new() })
         }
@@ -99,9 +115,12 @@ fn load(path: &Path, args: &SyncArgs) -> Result<Ready, Vec<Problem>> {
 
 /// Keeps the configuration for a day when the file is broken. Nothing is made where there is no
 /// repository: a mistyped `repo.dir` must not come into being. A state directory that cannot be
-/// written is told by the pass itself.
-fn keep_last_good(config: &Config, path: &Path) {
+/// written, or that others can write, is told by the pass itself.
+pub fn keep_last_good(config: &Config, path: &Path) {
     if !config.repo.dir.ancestors().any(|dir| dir.join(".git").exists()) {
+        return;
+    }
+    if StateDir::at(&config.state_dir).check().is_err() {
         return;
     }
     let kept = sys::fs::read_bounded(path, config::FILE_BYTES_MAX)
@@ -111,7 +130,8 @@ fn keep_last_good(config: &Config, path: &Path) {
     }
 }
 
-fn problems_of(errors: &[Diagnostic]) -> Vec<Problem> {
+/// What is wrong with a configuration file, as problems.
+pub fn problems_of(errors: &[Diagnostic]) -> Vec<Problem> {
     let problem = |error: &Diagnostic| {
         Problem::setup("config", error.headline(), error.hint.clone().unwrap_or_default())
     };
@@ -147,7 +167,11 @@ fn elsewhere(config: &Config, args: &SyncArgs) {
 
 fn place(config: &Config) -> DockerPlace {
     DockerPlace {
-        host: config.docker.host.clone().or_else(|| sys::env::text("DOCKER_HOST")),
+        host: match (config.docker.host.clone(), sys::env::text("DOCKER_HOST")) {
+            (Some(host), _) => EngineAddress::Config(host),
+            (None, Some(host)) => EngineAddress::Environment(host),
+            (None, None) => EngineAddress::Default,
+        },
         config_dir: config.docker.config_dir.clone().unwrap_or_else(|| {
             let [own, home] = ["DOCKER_CONFIG", "HOME"].map(sys::env::var);
             default_config_dir(own.as_deref().map(Path::new), home.as_deref().map(Path::new))
@@ -173,28 +197,45 @@ fn carry_out(host: &Host<'_>, first: Ready, path: &Path, args: &SyncArgs) -> Pas
             report.problems.extend(unknown);
             Ok(first.finish(report, args))
         }
-        Synced::ConfigMoved => {
+        Synced::ConfigMoved(moved) => {
             log::info!("{} came with the fetch: starting again with it", path.display());
-            again(host, load(path, args)?, args)
+            again(host, load(path, args)?, &moved, args)
         }
     }
 }
 
-/// The second try, with a configuration that the first one brought.
-fn again(host: &Host<'_>, second: Ready, args: &SyncArgs) -> Passed {
+/// The second try, with a configuration that the first one brought. It began where the first did.
+fn again(host: &Host<'_>, second: Ready, moved: &Commits, args: &SyncArgs) -> Passed {
     if let Some(problem) = unknown(&second.config, args) {
         return Err(second.broken.into_iter().chain([problem]).collect());
     }
     match reconcile::sync(host, &order(&second.config, args, Restart::Done)) {
-        Synced::Done(report) => Ok(second.finish(report, args)),
-        Synced::ConfigMoved => Ok(second.finish(Report::default(), args)),
+        Synced::Done(mut report) => {
+            if let Some(commit) = &mut report.commit {
+                commit.current.clone_from(&moved.current);
+            }
+            Ok(second.finish(report, args))
+        }
+        Synced::ConfigMoved(_) => Ok(second.finish(Report::default(), args)),
     }
 }
 
 /// A plan, from the configuration that the sync would work from.
 fn foretell(host: &Host<'_>, first: Ready, args: &SyncArgs) -> Passed {
+    let ready = incoming(host, first, args);
+    match unknown(&ready.config, args) {
+        Some(problem) => Err(ready.broken.into_iter().chain([problem]).collect()),
+        None => {
+            let report = reconcile::plan(host, &order(&ready.config, args, Restart::Done));
+            Ok(ready.finish(report, args))
+        }
+    }
+}
+
+/// The configuration that the next sync would work from.
+pub fn incoming(host: &Host<'_>, first: Ready, args: &SyncArgs) -> Ready {
     let incoming = reconcile::incoming_config(host, &first.config).ok().flatten();
-    let ready = match incoming.map(|text| config::parse(&text, &first.config.path)) {
+    match incoming.map(|text| config::parse(&text, &first.config.path)) {
         None => first,
         Some(Ok(loaded)) => {
             warn(&loaded, args);
@@ -209,13 +250,6 @@ fn foretell(host: &Host<'_>, first: Ready, args: &SyncArgs) -> Passed {
             let broken = problems_of(&errors).into_iter().map(told).collect();
             Ready { broken, ..first }
         }
-    };
-    match unknown(&ready.config, args) {
-        Some(problem) => Err(ready.broken.into_iter().chain([problem]).collect()),
-        None => {
-            let report = reconcile::plan(host, &order(&ready.config, args, Restart::Done));
-            Ok(ready.finish(report, args))
-        }
     }
 }
 
@@ -227,7 +261,7 @@ fn arrives(host: &Host<'_>, config: &Config, args: &SyncArgs) -> bool {
 }
 
 /// What is wrong with the named services: the first that the configuration does not have.
-fn unknown(config: &Config, args: &SyncArgs) -> Option<Problem> {
+pub fn unknown(config: &Config, args: &SyncArgs) -> Option<Problem> {
     let wanted = args.services.iter().find(|name| config.service(name).is_none())?;
     let names: Vec<&str> = config.services.iter().map(|service| service.name.as_str()).collect();
     let message =
@@ -240,8 +274,14 @@ fn unknown(config: &Config, args: &SyncArgs) -> Option<Problem> {
     Some(Problem::setup("config", message, resolution))
 }
 
+/// Why nothing is done to a service that the configuration has.
+pub fn not_for_this_host(name: &str) -> Problem {
+    let message = format!("{name} is not for this host ({})", sys::env::hostname());
+    Problem::setup("config", message, "see its `hosts` in renew.json")
+}
+
 /// The services that are meant: of this host, and named if any were.
-fn order<'c>(config: &'c Config, args: &SyncArgs, restart: Restart) -> Order<'c> {
+pub fn order<'c>(config: &'c Config, args: &SyncArgs, restart: Restart) -> Order<'c> {
     let host = sys::env::hostname();
     let meant =
         |service: &&Service| named(service, args) && service.runs_on(std::slice::from_ref(&host));
@@ -280,8 +320,8 @@ fn print(report: &Report, code: u8, args: &SyncArgs) -> io::Result<()> {
     }
     let said = match args.dry_run {
         true => render::plan(&mut out, report),
-        false if out.is_terminal() || report.has_news() => render::sync(&mut out, report),
-        false => Ok(()),
+        false if !out.is_terminal() && !report.has_news() => Ok(()),
+        false => render::sync(&mut out, report, logging::told()),
     };
     // Whoever closed standard output may still read this.
     render::problems(&mut io::stderr().lock(), report).and(said)

@@ -107,6 +107,7 @@ where
     let mut warnings = checked.warnings;
     warnings.extend(loaded.warnings.iter().cloned());
     warnings.extend(config::unreachable_peers(&loaded, path, hostnames));
+    warnings.extend(config::missed_windows(&loaded, path, now, zone));
     warnings.sort_by_key(|warning| (warning.line, warning.column));
     let describe = |service: &Service| service_report(service, now, zone, hostnames);
     let described = loaded.config.services.iter().map(describe).zip(checked.projects);

@@ -6,8 +6,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::config::value::{Problem, path};
-use crate::config::{Diagnostic, FILE_BYTES_MAX, Loaded, last_good, parse, trust};
-use crate::sys::fs;
+use crate::config::{Diagnostic, FILE_BYTES_MAX, Loaded, last_good, parse};
+use crate::sys::{fs, trust};
 
 /// The name that is searched.
 const FILE_NAME: &str = "renew.json";
@@ -87,7 +87,7 @@ pub fn read(path: &Path) -> Result<Vec<u8>, Vec<Diagnostic>> {
     let fail = |problem: Problem| vec![Diagnostic::of_file(path, problem)];
     let content =
         fs::read_bounded(path, FILE_BYTES_MAX).map_err(|cause| fail(unreadable(path, &cause)))?;
-    trust::check(path).map_err(fail)?;
+    trust::check(path).map_err(|distrust| fail(distrust.into()))?;
     Ok(content)
 }
 

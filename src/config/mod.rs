@@ -1,5 +1,5 @@
 //! renew.json, from text with positions to validated types. [`parse`] is a pure function of the
-//! text and its path; only `load`, `last_good`, `trust` and `disk` look at the machine.
+//! text and its path; only `load`, `last_good` and `disk` look at the machine.
 //!
 //! In reading order: [`fields`] is the one table of what exists; [`tree`] is JSON with positions;
 //! `shape` holds a document against the table; `read` gives typed access; `host`, `service`,
@@ -15,7 +15,6 @@ pub mod last_good;
 pub mod load;
 pub mod schema;
 pub mod tree;
-pub mod trust;
 pub mod value;
 
 mod cross;
@@ -26,6 +25,7 @@ mod read;
 mod service;
 mod shape;
 mod stack;
+mod windows;
 
 pub use diagnostic::{Diagnostic, Extent};
 pub use host::{Docker, Heartbeat, Listen, Notify, NotifyTarget, Repo, Retention};
@@ -41,6 +41,7 @@ pub use value::glob::HostGlob;
 pub use value::name::ServiceName;
 pub use value::url::HttpUrl;
 pub use value::window::Window;
+pub use windows::missed_windows;
 
 use diagnostic::{Lines, Sink};
 use read::{Found, Reader};

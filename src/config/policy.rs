@@ -21,8 +21,8 @@ pub struct EffectivePolicy {
     pub files_action: FilesAction,
     /// Where the digest behind a tag is looked up.
     pub image_check: ImageCheck,
-    /// What happens to a change that failed.
-    pub on_failure: OnFailure,
+    /// What happens to a change that failed; nothing if nobody said.
+    pub on_failure: Option<OnFailure>,
     /// What is started again.
     pub heal: Heal,
 }
@@ -53,7 +53,7 @@ impl EffectivePolicy {
             recreate_on: over.recreate_on.unwrap_or(self.recreate_on),
             files_action: over.files_action.clone().unwrap_or_else(|| self.files_action.clone()),
             image_check: over.image_check.unwrap_or(self.image_check),
-            on_failure: over.on_failure.unwrap_or(self.on_failure),
+            on_failure: over.on_failure.or(self.on_failure),
             heal: over.heal.unwrap_or(self.heal),
         }
     }
@@ -67,7 +67,7 @@ pub fn read(reader: &mut Reader) -> EffectivePolicy {
         recreate_on: recreate_on(reader).unwrap_or_else(preset),
         files_action: reader.text("files_action", FilesAction::parse),
         image_check: reader.text("image_check", ImageCheck::parse),
-        on_failure: reader.text("on_failure", OnFailure::parse),
+        on_failure: reader.optional("on_failure", OnFailure::parse),
         heal: reader.text("heal", Heal::parse),
     }
 }

@@ -10,7 +10,7 @@ use crate::config::stack::{self, Mark, Subject};
 use crate::config::value::glob::HostGlob;
 use crate::config::value::name::{self, ServiceName};
 use crate::config::value::url::HttpUrl;
-use crate::config::value::window::Window;
+use crate::config::value::window::{self, Window};
 use crate::config::value::{Problem, path, plain};
 use crate::decide::schedule::Schedule;
 
@@ -145,9 +145,11 @@ pub fn read(
     let policy = read_policy_only(reader, config_dir);
     let pre_script = script(reader, "pre_script", index, marks);
     let clean_script = script(reader, "clean_script", index, marks);
-    if let Some(health) = reader.find("health") {
-        let (path, offset) = (health.path, health.node.offset);
-        marks.push(Mark { service: index, subject: Subject::Health, path, offset });
+    for (key, subject) in [("health", Subject::Health), ("windows", Subject::Windows)] {
+        if let Some(found) = reader.find(key) {
+            let (path, offset) = (found.path, found.node.offset);
+            marks.push(Mark { service: index, subject, path, offset });
+        }
     }
     let mut service = Service { name: name?, stacks, pre_script, clean_script, ..policy? };
     if let Some(lease) = &mut service.lease
@@ -168,7 +170,7 @@ pub fn read_policy_only(reader: &mut Reader, config_dir: &Path) -> Option<Servic
         profiles: reader.set("profiles", name::profile).unwrap_or_default(),
         schedule_text: reader.text("schedule", |text| Ok(text.to_owned())),
         schedule: schedule.clone()?,
-        windows: reader.set("windows", Window::parse).unwrap_or_default(),
+        windows: reader.set("windows", window::parse).unwrap_or_default(),
         policy: policy::read(reader),
         per_service: policy::read_per_service(reader),
         env_file: reader.optional("env_file", |text| path::on_host(config_dir, text)),

@@ -8,7 +8,6 @@ use crate::config::diagnostic::Sink;
 use crate::config::fields::{FIELDS, Field, Status, find};
 use crate::config::kind::Preset;
 use crate::config::tree::{Node, Value};
-use crate::config::value::choice::Reason;
 use crate::config::value::{Problem, nearest};
 
 /// What may stand at one place of the document.
@@ -152,26 +151,14 @@ fn unknown_key(shape: &Shape, path: &str, key: &str) -> Problem {
 
 /// Warns about a value that has no effect in this version.
 fn warn_if_idle(field: &'static Field, node: &Node, path: &str, sink: &mut Sink) {
-    let message = |path: &str| format!("\"{path}\" is not acted on in this version");
-    match field.status {
-        Status::Later => {
-            let preset = field.preset;
-            let is_preset = matches!(preset, Preset::Is(text) if field.kind.is_preset(node, text));
-            // An idle list is said once, not again for the fields of its entries.
-            let in_idle_list = field.path.rsplit_once("[].").and_then(|(list, _)| find(list));
-            if !is_preset && in_idle_list.is_none_or(|list| list.status == Status::Acted) {
-                sink.warning(node.offset, path, message(path));
-            }
-        }
-        Status::Acted if field.path.ends_with(".recreate_on") => {
-            let unhealthy = |item: &Node| item.text() == Some(Reason::Unhealthy.word());
-            for (index, item) in node.items().iter().enumerate().filter(|(_, i)| unhealthy(i)) {
-                let path = format!("{path}[{index}]");
-                let said =
-                    format!("\"{}\" is not acted on in this version", Reason::Unhealthy.word());
-                sink.warning(item.offset, path, said);
-            }
-        }
-        Status::Acted => {}
+    if field.status == Status::Acted {
+        return;
+    }
+    let preset = field.preset;
+    let is_preset = matches!(preset, Preset::Is(text) if field.kind.is_preset(node, text));
+    // An idle list is said once, not again for the fields of its entries.
+    let in_idle_list = field.path.rsplit_once("[].").and_then(|(list, _)| find(list));
+    if !is_preset && in_idle_list.is_none_or(|list| list.status == Status::Acted) {
+        sink.warning(node.offset, path, format!("\"{path}\" is not acted on in this version"));
     }
 }

@@ -16,6 +16,8 @@ pub enum Subject {
     Script(PathBuf),
     /// The health settings of a service.
     Health,
+    /// When changes of a service may be made.
+    Windows,
 }
 
 /// Where the document speaks of something outside it.

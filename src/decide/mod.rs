@@ -4,5 +4,10 @@
 pub mod duration;
 pub mod gate;
 pub mod plan;
+pub mod quarantine;
+#[cfg(test)]
+mod random;
 pub mod schedule;
+pub mod scheduler;
 pub mod waves;
+pub mod window;

@@ -6,6 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 /// What a service waits for on one it depends on: compose's `condition`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Condition {
+    /// Nothing: both are made in one go, by a compose that knows the order.
+    Together,
     /// `service_started`.
     Started,
     /// `service_healthy`.
@@ -18,7 +20,9 @@ pub enum Condition {
 pub type Dependencies = BTreeMap<String, BTreeMap<String, Condition>>;
 
 /// Cuts `changing` into waves: a service comes after all services it depends on, directly or
-/// through others that do not change. Services in a circle, which compose refuses, share a wave.
+/// through others that do not change; except that it joins the wave of one that it is made together
+/// with, if there is nothing else to wait for. Services in a circle, which compose refuses, share a
+/// wave.
 #[must_use]
 pub fn waves(changing: &BTreeSet<String>, depends_on: &Dependencies) -> Vec<BTreeSet<String>> {
     let mut waiting: BTreeMap<&String, BTreeSet<String>> = changing
@@ -38,7 +42,7 @@ pub fn waves(changing: &BTreeSet<String>, depends_on: &Dependencies) -> Vec<BTre
         let wave = if ready.is_empty() {
             waiting.keys().map(|name| (*name).clone()).collect()
         } else {
-            ready
+            with_joining(ready, &waiting, depends_on)
         };
         waiting.retain(|name, _| !wave.contains(*name));
         for needs in waiting.values_mut() {
@@ -47,6 +51,37 @@ pub fn waves(changing: &BTreeSet<String>, depends_on: &Dependencies) -> Vec<BTre
         result.push(wave);
     }
     result
+}
+
+/// A wave, and those that wait for nothing but what they are made together with.
+fn with_joining(
+    mut wave: BTreeSet<String>,
+    waiting: &BTreeMap<&String, BTreeSet<String>>,
+    depends_on: &Dependencies,
+) -> BTreeSet<String> {
+    let joined = |name: &str, other: &String, wave: &BTreeSet<String>| {
+        let mut together = reachable_by(name, depends_on, Condition::Together);
+        let apart = depends_on.get(name).and_then(|on| on.get(other));
+        wave.contains(other)
+            && together.remove(other)
+            && apart.is_none_or(|how| *how == Condition::Together)
+    };
+    loop {
+        let next = waiting.iter().find(|(name, needs)| {
+            !wave.contains(**name) && needs.iter().all(|other| joined(name, other, &wave))
+        });
+        let Some((name, _)) = next else { return wave };
+        wave.insert((*name).clone());
+    }
+}
+
+/// What is reached over dependencies of one kind alone.
+fn reachable_by(name: &str, depends_on: &Dependencies, how: Condition) -> BTreeSet<String> {
+    let of_kind = |on: &BTreeMap<String, Condition>| {
+        on.iter().filter(|(_, one)| **one == how).map(|(n, c)| (n.clone(), *c)).collect()
+    };
+    let alone = depends_on.iter().map(|(name, on)| (name.clone(), of_kind(on))).collect();
+    reachable(name, &alone)
 }
 
 /// Everything `name` depends on, at any distance.
@@ -68,12 +103,14 @@ pub fn reachable(name: &str, depends_on: &Dependencies) -> BTreeSet<String> {
 mod tests {
     use super::{Condition, Dependencies, waves};
 
-    /// `a>b` reads: a depends on b.
+    /// `a>b` reads: a depends on b; `a=b`: and both are made together.
     fn cut(edges: &str, changing: &str) -> String {
         let mut depends_on = Dependencies::new();
         for edge in edges.split_whitespace() {
-            let (from, to) = edge.split_once('>').unwrap();
-            depends_on.entry(from.into()).or_default().insert(to.into(), Condition::Started);
+            let (from, to) = edge.split_once(['>', '=']).unwrap();
+            let together = edge.contains('=');
+            let how = if together { Condition::Together } else { Condition::Started };
+            depends_on.entry(from.into()).or_default().insert(to.into(), how);
         }
         let changing = changing.split_whitespace().map(str::to_owned).collect();
         let join = |wave: &std::collections::BTreeSet<String>| {
@@ -90,5 +127,17 @@ mod tests {
         assert_eq!(cut("a>c b>c", "a b c"), "c | a b");
         assert_eq!(cut("a>b b>a c>a", "a b c"), "a b c", "a circle does not hang");
         assert_eq!(cut("a>b", ""), "");
+    }
+
+    #[test]
+    fn what_is_made_together_shares_a_wave_where_the_order_allows_it() {
+        assert_eq!(cut("nm=x", "nm x"), "nm x");
+        assert_eq!(cut("nm=x", "nm"), "nm");
+        assert_eq!(cut("a=b b=c", "a b c"), "a b c", "a whole chain");
+        assert_eq!(cut("a=b b=c a>c", "a b c"), "b c | a", "it waits for c in its own right");
+        assert_eq!(cut("nm=x x>db", "nm x db"), "db | nm x");
+        assert_eq!(cut("nm=x nm>db", "nm x db"), "db x | nm", "db has to be good first");
+        assert_eq!(cut("nm=x nm>db db>x", "nm x db"), "x | db | nm", "the order has the last word");
+        assert_eq!(cut("nm=x app>nm", "nm x app"), "nm x | app");
     }
 }

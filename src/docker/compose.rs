@@ -64,11 +64,13 @@ impl<'a> Compose<'a> {
     /// When there is no compose v2 plugin on this host.
     pub fn find(host: &str, config_dir: &Path, exec: &'a dyn Exec) -> Result<Compose<'a>, Problem> {
         let own = config_dir.join("cli-plugins");
-        let program = std::iter::once(own)
-            .chain(PLUGIN_DIRS.iter().map(PathBuf::from))
-            .map(|dir| dir.join("docker-compose"))
-            .find(|path| path.is_file())
-            .ok_or_else(no_plugin)?;
+        let dirs = std::iter::once(own).chain(PLUGIN_DIRS.iter().map(PathBuf::from));
+        let there: Vec<PathBuf> =
+            dirs.map(|dir| dir.join("docker-compose")).filter(|path| path.is_file()).collect();
+        let program = match there.iter().find(|path| sys::fs::is_executable(path)) {
+            Some(program) => program.clone(),
+            None => return Err(not_usable(there.first(), config_dir)),
+        };
         let stamp = Stamp::of(&program);
         let (host, config_dir) = (host.to_owned(), config_dir.to_path_buf());
         Ok(Compose { exec, program, stamp, host, config_dir })
@@ -87,13 +89,20 @@ impl<'a> Compose<'a> {
     /// When it cannot be run, or is not version 2 or later.
     pub fn version(&self) -> Result<String, Problem> {
         let job = self.job(Duration::from_secs(20)).args(["version", "--short"]);
-        let done = self.exec.run(&job).map_err(|error| trouble(&error))?;
-        let version = done.text().trim().trim_start_matches('v').to_owned();
+        let done = self.exec.run(&job).map_err(|error| self.trouble(&error))?;
+        let said = done.text();
+        let version = said.trim().trim_start_matches('v').to_owned();
         let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok());
-        match major {
-            Some(2..) => Ok(version),
-            _ => Err(no_plugin()),
-        }
+        let program = self.program.display();
+        let message = match major {
+            Some(2..) => return Ok(version),
+            Some(_) => {
+                let line = version.lines().next().unwrap_or_default();
+                format!("{program} is docker compose {line}: version 2 or later is needed")
+            }
+            None => format!("{program} is not docker compose: it cannot tell its version"),
+        };
+        Err(Problem::engine("compose_too_old", message, INSTALL))
     }
 
     /// `config --format json`: the resolved model, secrets included, and compose's warnings.
@@ -103,7 +112,7 @@ impl<'a> Compose<'a> {
     /// of env files: see [`super::redact`].
     pub fn config(&self, scope: &Scope, deadline: Duration) -> Result<(Vec<u8>, String), Problem> {
         let job = self.scoped(scope, deadline).args(["config", "--format", "json"]);
-        let done = self.run_config(&job)?;
+        let done = self.run_config(&job, scope)?;
         let warnings = done.complaint();
         Ok((done.stdout, warnings))
     }
@@ -119,7 +128,7 @@ impl<'a> Compose<'a> {
     ) -> Result<BTreeSet<String>, Problem> {
         let everything = Scope { profiles: vec!["*".to_owned()], ..scope.clone() };
         let job = self.scoped(&everything, deadline).args(["config", "--services"]);
-        let done = self.run_config(&job)?;
+        let done = self.run_config(&job, scope)?;
         Ok(done.text().lines().map(str::to_owned).collect())
     }
 
@@ -134,7 +143,7 @@ impl<'a> Compose<'a> {
         deadline: Duration,
     ) -> Result<String, Problem> {
         let job = self.scoped(scope, deadline).args(["config", "--hash", service]);
-        let text = self.run_config(&job)?.text();
+        let text = self.run_config(&job, scope)?.text();
         Ok(text.split_whitespace().nth(1).unwrap_or_default().to_owned())
     }
 
@@ -167,20 +176,39 @@ impl<'a> Compose<'a> {
         };
         job = job.args(services);
         job.record = Some(record.to_path_buf());
-        self.exec.run(&job).map_err(|error| trouble(&error))
+        self.exec.run(&job).map_err(|error| self.trouble(&error))
     }
 
-    fn run_config(&self, job: &Job) -> Result<Done, Problem> {
-        let done = self.exec.run(job).map_err(|error| trouble(&error))?;
+    fn run_config(&self, job: &Job, scope: &Scope) -> Result<Done, Problem> {
+        let done = self.exec.run(job).map_err(|error| self.trouble(&error))?;
         if done.ok() {
             return Ok(done);
         }
+        // Warnings are not why, and name variables that may be the rest of a password.
         let complaint = done.complaint();
-        Err(Problem::setup(
-            "compose_config",
-            format!("compose cannot resolve the files: {complaint}"),
-            "mend the compose file in git; until then the last good target stays in force",
-        ))
+        let why = complaint.lines().filter(|line| !line.contains("level=warning"));
+        Err(unresolved(scope, &why.collect::<Vec<_>>().join("\n")))
+    }
+
+    fn trouble(&self, error: &ExecError) -> Problem {
+        let program = self.program.display();
+        match error {
+            ExecError::Cancelled => Problem::interrupted(),
+            ExecError::NotFound(_) => {
+                let message = format!("{program} cannot be run: it, or its interpreter, is gone");
+                Problem::engine("compose_missing", message, INSTALL)
+            }
+            ExecError::Deadline(..) => Problem::engine(
+                "compose_timeout",
+                format!("compose: {error}"),
+                "look at the engine, or raise timeouts.up",
+            ),
+            ExecError::Io(..) | ExecError::TooMuchOutput(_) => Problem::engine(
+                "compose_failed",
+                format!("{program}: {error}"),
+                format!("see what `{program} version` says"),
+            ),
+        }
     }
 
     fn scoped(&self, scope: &Scope, deadline: Duration) -> Job {
@@ -216,26 +244,63 @@ impl<'a> Compose<'a> {
     }
 }
 
-fn no_plugin() -> Problem {
-    Problem::engine(
-        "compose_missing",
-        "the docker compose plugin, version 2 or later, is not installed",
-        "install it (`docker-compose-plugin`, or `docker-compose` from Debian 13 on); \
-         the old docker-compose 1.x cannot be used",
-    )
+/// Why compose did not resolve files, in its own words; of a file that is no YAML they name
+/// the line and not the file.
+fn unresolved(scope: &Scope, complaint: &str) -> Problem {
+    let files: Vec<String> = scope.files.iter().map(|file| file.display().to_string()).collect();
+    let message = format!("compose cannot resolve {}: {complaint}", files.join(", "));
+    match lost_env_file(complaint) {
+        Some(path) => Problem::setup(
+            "compose_env_file",
+            message,
+            format!(
+                "make {path} on this host, push it if it belongs to the repository, or declare it \
+                 with `required: false`"
+            ),
+        ),
+        None => Problem::setup(
+            "compose_config",
+            message,
+            "mend the compose file in git; until then the last good target stays in force",
+        ),
+    }
 }
 
-fn trouble(error: &ExecError) -> Problem {
-    match error {
-        ExecError::Cancelled => Problem::interrupted(),
-        ExecError::NotFound(_) => no_plugin(),
-        ExecError::Deadline(..) => Problem::engine(
-            "compose_timeout",
-            format!("compose: {error}"),
-            "look at the engine, or raise timeouts.up",
-        ),
-        ExecError::Io(..) | ExecError::TooMuchOutput(_) => {
-            Problem::engine("compose_failed", format!("compose: {error}"), "")
-        }
+/// The path in `env file PATH not found` and `Couldn't find env file: PATH`.
+fn lost_env_file(complaint: &str) -> Option<&str> {
+    let line = |lead: &str| complaint.lines().find_map(|line| line.split_once(lead));
+    let named = line("env file ").and_then(|(_, rest)| rest.split_once(" not found"));
+    match named {
+        Some((path, _)) => Some(path),
+        None => line("ouldn't find env file: ").map(|(_, path)| path.trim()),
     }
+}
+
+/// Which package has it.
+const INSTALL: &str = "install the compose plugin: `apt install docker-compose-plugin` from docker's \
+                       repository, or `docker-compose` from Debian 13 on";
+
+/// Why there is no plugin to run: a file that is none, the first version under its old name, or
+/// nothing.
+fn not_usable(found: Option<&PathBuf>, config_dir: &Path) -> Problem {
+    if let Some(path) = found {
+        let path = path.display();
+        return Problem::engine(
+            "compose_missing",
+            format!("the docker compose plugin {path} is not executable"),
+            format!("`chmod +x {path}`, or install it anew"),
+        );
+    }
+    let old = sys::env::find_program("docker-compose").map_or_else(String::new, |path| {
+        format!("; {} is no plugin, and version 1 cannot be used", path.display())
+    });
+    Problem::engine(
+        "compose_missing",
+        format!(
+            "there is no docker compose plugin: no `docker-compose` in {}, {}{old}",
+            config_dir.join("cli-plugins").display(),
+            PLUGIN_DIRS.join(", ")
+        ),
+        INSTALL,
+    )
 }

@@ -1,5 +1,6 @@
 //! From what docker's clients say to what a person can act on: the key and the way out of each.
 
+use crate::docker::complaint::way_out;
 use crate::docker::credentials::CredentialsError;
 use crate::docker::engine::{EngineError, PullError, PullFailure};
 use crate::problem::Problem;
@@ -13,11 +14,13 @@ impl From<EngineError> for Problem {
             EngineError::BadHost(_) => "docker_host",
             EngineError::NotRunning(_) => "engine_not_running",
             EngineError::Denied(_) => "engine_denied",
-            EngineError::Refused { .. } => "engine_refused",
+            EngineError::TooOld { .. } => "engine_too_old",
+            EngineError::Refused { message, .. } => {
+                way_out(message).map_or("engine_refused", |(reason, _)| reason)
+            }
             _ => "engine",
         };
-        // The client's own words already name the way out.
-        Problem::engine(reason, error.to_string(), "")
+        Problem::engine(reason, error.to_string(), error.way_out())
     }
 }
 
@@ -26,22 +29,37 @@ impl From<PullError> for Problem {
         if let PullFailure::Cancelled = error.failure {
             return Problem::interrupted();
         }
+        if let PullFailure::Engine(cause) = error.failure {
+            return cause.into();
+        }
         let (reason, resolution) = match &error.failure {
             PullFailure::NotFound(_) => {
-                ("image_not_found", "correct the tag in git, or push the image")
+                ("image_not_found", "correct `image:` in git, or push the image")
             }
-            PullFailure::Denied(_) => {
-                ("pull_denied", "log in with `docker login` as the user of renew")
+            PullFailure::OtherPlatform(_) => {
+                ("image_platform", "push the image for this host's processor too")
             }
+            PullFailure::Denied(_) => (
+                "pull_denied",
+                "check the name, or log in with `docker login` as the user that renew runs as",
+            ),
             PullFailure::RateLimited(_) => {
-                ("pull_rate_limited", "it passes; or log in to the registry")
+                ("pull_rate_limited", "it passes: the next run tries again; or log in for more")
             }
-            PullFailure::Network(_) => ("pull_network", "check the network and the registry"),
-            PullFailure::NoSpace(_) => ("disk_full", "free space under docker's root directory"),
+            PullFailure::Network(_) => {
+                ("pull_network", "check the network and the registry; the next run tries again")
+            }
+            PullFailure::NoSpace(_) => (
+                "disk_full",
+                "free space under docker's root directory: see `docker system df` and \
+                 `docker image prune`",
+            ),
             PullFailure::Stalled(_) => {
-                ("pull_stalled", "check the network, or raise timeouts.pull")
+                ("pull_stalled", "check the network and the registry, or raise timeouts.pull")
             }
-            _ => ("pull_failed", "try `docker pull` by hand"),
+            PullFailure::Other(_) | PullFailure::Engine(_) | PullFailure::Cancelled => {
+                ("pull_failed", "try `docker pull` by hand")
+            }
         };
         Problem::engine(reason, error.to_string(), resolution)
     }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::remote_url::check_url;
+use super::unreachable::no_such_branch;
 use super::{Access, Git, Move, Moves, access, owner_of};
 use crate::problem::Problem;
 use crate::sys::exec::Exec;
@@ -57,10 +58,12 @@ impl<'a> Git<'a> {
             deadline,
             git_dir: temp.clone(),
             top: temp,
+            base: PathBuf::new(),
             env: Vec::new(),
             identity,
             home,
             means: access::Means::default(),
+            record: None,
         };
         git.means = git.means_for(source.url, access)?;
         match dir.exists() {
@@ -121,9 +124,19 @@ impl<'a> Git<'a> {
             return Ok(made);
         }
         if done.complaint().contains(&format!("Remote branch {} not found", source.branch)) {
-            return Err(super::fetch::no_such_branch(source.url, source.branch));
+            return Err(no_such_branch(&super::redact(source.url), source.branch));
         }
-        Err(self.unreachable(&super::redact(source.url), source.branch, &done))
+        let problem = self.unreachable(&super::redact(source.url), source.branch, &done);
+        let resolution = match (problem.reason, &self.means.hint) {
+            ("git_fetch", _) => "check repo.url, the network and the git server".to_owned(),
+            ("git_auth", None) => format!(
+                "let `git ls-remote {}` work without a question as the user that renew runs as, or \
+                 set repo.ssh_key_file or repo.token_file",
+                super::redact(source.url)
+            ),
+            _ => problem.resolution,
+        };
+        Err(Problem { resolution, ..problem })
     }
 }
 

@@ -28,6 +28,9 @@ const SETTINGS: &[&str] = &[
     "advice.detachedHead=false",
 ];
 
+/// The commands that change the repository, and lock parts of it meanwhile.
+const CHANGING: &[&str] = &["fetch", "checkout", "read-tree", "update-index", "update-ref"];
+
 /// The tree owner's own ssh command, told to fail where it would ask: ssh asks on `/dev/tty`,
 /// whatever its standard input is. A shell runs this, with ssh's arguments behind it, and only when
 /// the remote is reached by ssh.
@@ -42,7 +45,7 @@ const PROXIES: &[&str] =
     &["http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY"];
 
 impl Git<'_> {
-    /// Runs git; a non-zero exit is a result.
+    /// Runs git; a non-zero exit is a result. One that was killed says nothing, neither yes nor no.
     pub(super) fn run<S: AsRef<OsStr>>(&self, args: &[S]) -> Result<Done, Problem> {
         self.run_fed(args, None)
     }
@@ -61,8 +64,15 @@ impl Git<'_> {
         }
         job = job.args(args);
         job.stdin = stdin;
+        if CHANGING.contains(&verb(args).as_str()) {
+            job.record.clone_from(&self.record);
+        }
         job.identity.clone_from(&self.identity);
-        self.exec.run(&job).map_err(|error| trouble(&error, args))
+        let done = self.exec.run(&job).map_err(|error| trouble(&error, args))?;
+        match done.exit {
+            Exit::Code(_) => Ok(done),
+            Exit::Signal(_) => Err(self.failed(args, &done)),
+        }
     }
 
     /// Runs git and takes a non-zero exit for a failure.

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 
+use super::unreachable::no_such_branch;
 use super::{Commit, Git};
 use crate::problem::Problem;
 use crate::sys::exec::{Done, Exit};
@@ -19,18 +20,17 @@ const FETCH: [&str; 6] = [
     "--no-recurse-submodules",
 ];
 
-/// How git and ssh say that they were not let in.
-const DENIED: [&str; 6] = [
-    "unable to get password from user",
-    "Authentication failed",
-    "could not read Username",
-    "could not read Password",
-    "Permission denied",
-    "returned error: 403",
-];
-
 /// `git ls-remote --exit-code` says this when nothing matches.
 const NO_SUCH_REF: Exit = Exit::Code(2);
+
+/// What asking the remote brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum News {
+    /// The branch is where it was.
+    None,
+    /// Another commit, which the repository has now.
+    Fetched,
+}
 
 /// What the remote branch is, and a git that can read it.
 pub struct Fetched<'a> {
@@ -51,7 +51,44 @@ impl<'a> Git<'a> {
     pub fn fetch(&self, remote: &str, branch: &str) -> Result<(), Problem> {
         let refspec = format!("+refs/heads/{branch}:refs/remotes/{remote}/{branch}");
         let done = self.run_fetch(remote, &[], &["--", remote, &refspec])?;
-        if done.ok() { Ok(()) } else { Err(self.unreachable(remote, branch, &done)) }
+        if done.ok() { Ok(()) } else { Err(self.unreachable(&self.called(remote), branch, &done)) }
+    }
+
+    /// Fetches the remote branch if it is another commit than `known`, which the repository has. To
+    /// ask first costs a quarter of a fetch that finds nothing new.
+    ///
+    /// # Errors
+    /// As [`Git::fetch`].
+    pub fn fetch_news(
+        &self,
+        remote: &str,
+        branch: &str,
+        known: Option<&Commit>,
+    ) -> Result<News, Problem> {
+        let id = self.remote_id(remote, branch)?;
+        if known.is_some_and(|known| known.id == id) {
+            return Ok(News::None);
+        }
+        self.fetch(remote, branch)?;
+        Ok(News::Fetched)
+    }
+
+    /// The id of the commit that the remote branch is now.
+    fn remote_id(&self, remote: &str, branch: &str) -> Result<String, Problem> {
+        let full = format!("refs/heads/{branch}");
+        let done = self
+            .run(&["ls-remote", "--exit-code", "--", remote, &full])
+            .map_err(|problem| self.naming(remote, problem))?;
+        let text = done.text();
+        // A pattern also matches the end of longer names.
+        let id = text.lines().filter_map(|line| line.split_once('\t')).find(|(_, r)| *r == full);
+        match (id, done.exit) {
+            (Some((id, _)), _) => Ok(id.to_owned()),
+            (None, Exit::Code(0) | NO_SUCH_REF) => {
+                Err(no_such_branch(&self.called(remote), branch))
+            }
+            (None, _) => Err(self.unreachable(&self.called(remote), branch, &done)),
+        }
     }
 
     /// Learns what the remote branch is. Leaves the repository byte for byte as it is: objects it
@@ -60,30 +97,15 @@ impl<'a> Git<'a> {
     /// # Errors
     /// As [`Git::fetch`].
     pub fn look(&self, remote: &str, branch: &str) -> Result<Fetched<'a>, Problem> {
-        let full = format!("refs/heads/{branch}");
-        let done = self.run(&["ls-remote", "--exit-code", "--", remote, &full])?;
-        let text = done.text();
-        // A pattern also matches the end of longer names.
-        let id = text.lines().filter_map(|line| line.split_once('\t')).find(|(_, r)| *r == full);
-        let Some((id, _)) = id else {
-            return match done.exit {
-                Exit::Code(0) | NO_SUCH_REF => Err(no_such_branch(remote, branch)),
-                Exit::Code(_) | Exit::Signal(_) => Err(self.unreachable(remote, branch, &done)),
-            };
-        };
-        if let Some(target) = self.commit(id)? {
+        let id = self.remote_id(remote, branch)?;
+        if let Some(target) = self.commit(&id)? {
             return Ok(Fetched { git: self.clone(), target, _objects: None });
         }
-        self.fetch_aside(remote, branch, &full, id)
+        self.fetch_aside(remote, branch, &id)
     }
 
-    fn fetch_aside(
-        &self,
-        remote: &str,
-        branch: &str,
-        full: &str,
-        id: &str,
-    ) -> Result<Fetched<'a>, Problem> {
+    fn fetch_aside(&self, remote: &str, branch: &str, id: &str) -> Result<Fetched<'a>, Problem> {
+        let full = format!("refs/heads/{branch}");
         let aside = TempDir::create_in(&std::env::temp_dir()).map_err(|cause| {
             Problem::setup(
                 "temp_dir",
@@ -100,9 +122,9 @@ impl<'a> Git<'a> {
         git.env.push(("GIT_ALTERNATE_OBJECT_DIRECTORIES".into(), quoted(&self.objects_dir())));
         // One pack: to unpack would freshen the times of objects that the repository has already.
         let pack = ["-c", "fetch.unpackLimit=1"];
-        let done = git.run_fetch(remote, &pack, &["--refmap=", "--", remote, full])?;
+        let done = git.run_fetch(remote, &pack, &["--refmap=", "--", remote, &full])?;
         if !done.ok() {
-            return Err(self.unreachable(remote, branch, &done));
+            return Err(self.unreachable(&self.called(remote), branch, &done));
         }
         let target = git.commit(id)?.ok_or_else(|| {
             Problem::setup(
@@ -118,6 +140,7 @@ impl<'a> Git<'a> {
     fn run_fetch(&self, remote: &str, how: &[&str], args: &[&str]) -> Result<Done, Problem> {
         let setting = format!("remote.{remote}.followRemoteHEAD=never");
         self.run(&[how, &["-c", &setting], &FETCH[..], args].concat())
+            .map_err(|problem| self.naming(remote, problem))
     }
 
     /// The commit with this id, if the repository has it.
@@ -146,51 +169,6 @@ impl<'a> Git<'a> {
         fs::read_to_string(self.git_dir.join("commondir"))
             .map_or_else(|_| self.git_dir.clone(), |text| self.git_dir.join(text.trim()))
     }
-
-    pub(super) fn unreachable(&self, remote: &str, branch: &str, done: &Done) -> Problem {
-        let complaint = super::redact(&done.complaint());
-        if complaint.contains("couldn't find remote ref") {
-            return no_such_branch(remote, branch);
-        }
-        if let Some(problem) = self.known_trouble("fetch", &complaint) {
-            return problem;
-        }
-        if complaint.contains("Host key verification failed") {
-            return Problem::setup(
-                "git_host_key",
-                format!("the host key of remote {remote} is not one that is trusted: {complaint}"),
-                "ask who runs the server for its host key, and only then put it into \
-                 repo.known_hosts_file (or the owner's known_hosts); an attacker looks like this",
-            );
-        }
-        if DENIED.iter().any(|words| complaint.contains(words)) {
-            let top = self.top.display();
-            let by_hand = || {
-                format!(
-                    "make `git -C {top} fetch {remote}` work without a question as the owner of \
-                     the tree, or set repo.ssh_key_file or repo.token_file"
-                )
-            };
-            return Problem::setup(
-                "git_auth",
-                format!("remote {remote} refused us: {complaint}"),
-                self.means.hint.clone().unwrap_or_else(by_hand),
-            );
-        }
-        Problem::setup(
-            "git_fetch",
-            format!("cannot fetch {branch} from {remote}: {complaint}"),
-            "check the network and the remote; the last fetched target stays in force",
-        )
-    }
-}
-
-pub(super) fn no_such_branch(remote: &str, branch: &str) -> Problem {
-    Problem::setup(
-        "no_such_branch",
-        format!("remote {remote} has no branch {branch}"),
-        "correct repo.branch, or push that branch",
-    )
 }
 
 /// A path as `GIT_ALTERNATE_OBJECT_DIRECTORIES` takes it when it has a colon in it (git(1)).

@@ -44,6 +44,19 @@ impl Git<'_> {
         Ok(saved)
     }
 
+    /// Takes single paths to an earlier commit; the branch stays where it is. Local edits in them are
+    /// saved first; returns the reference. The index is mended by the next [`Git::follow`].
+    ///
+    /// # Errors
+    /// When an untracked file is in the way (nothing was moved then), or git fails.
+    pub fn go_back(&self, moves: &Moves<'_>) -> Result<Option<String>, Problem> {
+        let moving = movable(moves);
+        self.refuse_obstacles(&moving)?;
+        let saved = self.save_edits(moves, &moving)?;
+        self.check_out(&moving, moves.target)?;
+        Ok(saved)
+    }
+
     /// Brings files and index to the target in these paths, and only in these.
     fn check_out(&self, moving: &[&Move], target: &Commit) -> Result<(), Problem> {
         if moving.is_empty() {
@@ -72,7 +85,9 @@ impl Git<'_> {
             "--pathspec-file-nul",
             &target.id,
         ];
+        self.checkout_begins();
         self.check_fed(&args, Some(feed))?;
+        self.checkout_is_whole();
         Ok(())
     }
 

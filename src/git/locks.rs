@@ -38,6 +38,23 @@ impl Git<'_> {
         }
     }
 
+    /// Removes what a git of ours left that was killed: locks and unfinished objects that are not
+    /// older than its record, made at `since` (seconds since 1970). The caller holds `renew.lock`,
+    /// and has ended that git.
+    pub fn clear_left(&self, since: i64) {
+        let mut left = self.locks();
+        find_unfinished(&self.common_dir().join("objects"), &mut left);
+        // The record is written again once the process is known; a lock may be older than that.
+        let is_of_it = |path: &PathBuf| {
+            path.symlink_metadata().is_ok_and(|meta| meta.mtime() >= since.saturating_sub(1))
+        };
+        for path in left.into_iter().filter(is_of_it) {
+            if self.holder_of(&path).is_none() && fs::remove_file(&path).is_ok() {
+                log::warn!("removed {}, which a killed git of ours left", path.display());
+            }
+        }
+    }
+
     fn clear_stale_locks(&self, clock: &dyn Clock, problem: &Problem) -> Result<(), Problem> {
         let now = clock.now().timestamp();
         let mut removed = 0;
@@ -107,6 +124,18 @@ impl Git<'_> {
             // Of another user, it might work here; one that has ended does not.
             Err(cause) => cause.kind() == io::ErrorKind::PermissionDenied,
         }
+    }
+}
+
+/// Objects and packs that were not written to their end: `tmp_obj_*`, `tmp_pack_*`, `tmp_idx_*`
+/// (git `object-file.c`, `pack-write.c`).
+fn find_unfinished(objects: &Path, found: &mut Vec<PathBuf>) {
+    let folders = fs::read_dir(objects).into_iter().flatten().flatten().map(|entry| entry.path());
+    for folder in folders.filter(|path| path.is_dir()) {
+        let files = fs::read_dir(folder).into_iter().flatten().flatten();
+        let unfinished =
+            files.filter(|file| file.file_name().as_encoded_bytes().starts_with(b"tmp_"));
+        found.extend(unfinished.map(|file| file.path()));
     }
 }
 

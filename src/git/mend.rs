@@ -50,9 +50,11 @@ impl Git<'_> {
         };
         log::warn!("{}; fetching {branch} anew beside it", problem.message);
         self.mend(remote, branch).map_err(|mending| {
-            let message = format!("{}; it could not be mended: {mending}", problem.message);
+            let why = mending.message;
+            let message = format!("{}; it could not be mended: {why}", problem.message);
             Problem { message, ..problem.clone() }
         })?;
+        log::warn!("added what {remote} has of {branch} to {}", self.top.display());
         work(self)
     }
 
@@ -113,8 +115,13 @@ impl Git<'_> {
         let keep = ["-c", "fetch.unpackLimit=1", "-c", "core.fsync=all"];
         let args = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--", remote];
         let refspec = format!("+refs/heads/{branch}:refs/remotes/{remote}/{branch}");
-        fresh.check(&[&keep[..], &args, &[&refspec]].concat())?;
-        Ok(fresh)
+        let done = fresh
+            .run(&[&keep[..], &args, &[&refspec]].concat())
+            .map_err(|problem| fresh.naming(remote, problem))?;
+        match done.ok() {
+            true => Ok(fresh),
+            false => Err(fresh.unreachable(&fresh.called(remote), branch, &done)),
+        }
     }
 
     /// Sets an index that git cannot read aside, and makes one of what is checked out.

@@ -9,6 +9,7 @@ mod disk;
 mod fetch;
 mod follow;
 mod forward;
+mod glance;
 mod guard;
 mod locks;
 mod mend;
@@ -17,7 +18,9 @@ mod remote_url;
 mod room;
 mod saved;
 mod signature;
+mod torn;
 mod trust;
+mod unreachable;
 mod unsupported;
 mod way;
 
@@ -25,11 +28,11 @@ pub use access::Access;
 pub use clone::Source;
 pub use command::redact;
 pub use differences::Move;
-pub use fetch::Fetched;
+pub use fetch::{Fetched, News};
 pub use follow::Moves;
 pub use objects::{Blob, Entry, Kind};
 pub use trust::Trust;
-pub use unsupported::Unsupported;
+pub use unsupported::{POINTER_BYTES_MAX, Unsupported, is_pointer};
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -46,11 +49,13 @@ pub struct Git<'a> {
     exec: &'a dyn Exec,
     deadline: Duration,
     top: PathBuf,
+    base: PathBuf,
     git_dir: PathBuf,
     env: Vec<(String, PathBuf)>,
     identity: Option<Identity>,
     home: PathBuf,
     means: access::Means,
+    record: Option<PathBuf>,
 }
 
 /// A commit and its tree, by object id.
@@ -95,13 +100,28 @@ impl<'a> Git<'a> {
         })?;
         let (identity, home) = owner_of(&top)?;
         let means = access::Means::default();
-        Ok(Git { exec, deadline, top, git_dir, env: Vec::new(), identity, home, means })
+        let base = real.strip_prefix(&top).unwrap_or(&real).to_path_buf();
+        let (env, record) = (Vec::new(), None);
+        Ok(Git { exec, deadline, top, base, git_dir, env, identity, home, means, record })
+    }
+
+    /// Has every git process that changes the repository written down at `record` while it works.
+    #[must_use]
+    pub fn recorded_at(self, record: PathBuf) -> Git<'a> {
+        Git { record: Some(record), ..self }
     }
 
     /// The root of the working tree.
     #[must_use]
     pub fn top(&self) -> &Path {
         &self.top
+    }
+
+    /// Where in the working tree `repo.dir` lies; empty when it is the root. Compose files and scripts
+    /// are named from there.
+    #[must_use]
+    pub fn base(&self) -> &Path {
+        &self.base
     }
 
     /// The git directory of the working tree.

@@ -12,6 +12,8 @@ use crate::problem::Problem;
 pub enum Kind {
     /// A regular file.
     File,
+    /// A regular file that may be executed.
+    Program,
     /// A symbolic link.
     Link,
     /// A commit of another repository.
@@ -120,6 +122,18 @@ impl Git<'_> {
         Ok(done.ok().then_some(done.stdout))
     }
 
+    /// Who wrote a commit, and the first line of its message.
+    ///
+    /// # Errors
+    /// When git cannot read it.
+    pub fn about(&self, commit: &str) -> Result<(String, String), Problem> {
+        let done =
+            self.check(&["show", "-s", "--no-show-signature", "--format=%an%x00%s", commit])?;
+        let text = String::from_utf8_lossy(&done.stdout);
+        let (author, subject) = text.trim_end().split_once('\0').unwrap_or_default();
+        Ok((author.to_owned(), subject.to_owned()))
+    }
+
     fn read_batch(
         &self,
         oids: &[&str],
@@ -128,12 +142,9 @@ impl Git<'_> {
         let mut feed = oids.join("\n").into_bytes();
         feed.push(b'\n');
         let done = self.check_fed(&["cat-file", "--batch"], Some(feed))?;
+        // It is asked for what a tree names: an object that is not there was lost.
         parse_batch(&done.stdout, into).ok_or_else(|| {
-            Problem::setup(
-                "git_objects",
-                "git cat-file did not give every object it was asked for".to_owned(),
-                format!("check the repository with `git -C {} fsck`", self.top.display()),
-            )
+            self.damaged("cat-file", "it did not give every object it was asked for")
         })
     }
 }
@@ -161,6 +172,7 @@ fn parse_list(bytes: &[u8]) -> BTreeMap<String, Entry> {
         let fields: Vec<&str> = head.split_whitespace().collect();
         let [mode, _, oid, size] = fields[..] else { return None };
         let kind = match mode {
+            "100755" => Kind::Program,
             "120000" => Kind::Link,
             "160000" => Kind::Submodule,
             _ => Kind::File,
@@ -200,6 +212,7 @@ mod tests {
         assert_eq!(list["link"].kind, Kind::Link);
         assert_eq!(list["sub"].kind, Kind::Submodule);
         assert_eq!(list["dir/run\twith tab"].oid, "dd");
+        assert_eq!(list["dir/run\twith tab"].kind, Kind::Program);
     }
 
     #[test]

@@ -11,6 +11,9 @@ use crate::problem::Problem;
 /// How many objects one look through the history searches for: arguments have a limit.
 const SOUGHT_MAX: usize = 1000;
 
+/// How many commits are looked at before all are: what a push usually brings, and more.
+const NEWEST: &str = "--max-count=32";
+
 /// How many saves may bear the same time.
 const NAMES_MAX: usize = 1000;
 
@@ -24,12 +27,27 @@ impl Git<'_> {
         let [head, target] = [&moves.from.head.id, &moves.target.id];
         let diverged =
             head != target && !self.run(&["merge-base", "--is-ancestor", head, target])?.ok();
-        let edits = match self.has_local_edits(head, moving)? {
+        let edits = match self.has_local_edits(moves, moving)? {
             true => self.record_edits(moving)?,
             false => None,
         };
         // The record of edits has the local commits below it.
         match edits.or_else(|| diverged.then(|| head.clone())) {
+            Some(commit) => self.save(&commit, moves.save_as).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Saves local edits alone: no commit is left behind.
+    pub(super) fn save_edits(
+        &self,
+        moves: &Moves<'_>,
+        moving: &[&Move],
+    ) -> Result<Option<String>, Problem> {
+        if !self.has_local_edits(moves, moving)? {
+            return Ok(None);
+        }
+        match self.record_edits(moving)? {
             Some(commit) => self.save(&commit, moves.save_as).map(Some),
             None => Ok(None),
         }
@@ -72,13 +90,13 @@ impl Git<'_> {
     }
 
     /// Whether a moving path carries content, staged or not, that no commit has.
-    fn has_local_edits(&self, head: &str, moving: &[&Move]) -> Result<bool, Problem> {
+    fn has_local_edits(&self, moves: &Moves<'_>, moving: &[&Move]) -> Result<bool, Problem> {
         let tracked: Vec<(&Move, &Blob)> =
             moving.iter().filter_map(|change| Some((*change, change.indexed.as_ref()?))).collect();
         if tracked.is_empty() {
             return Ok(false);
         }
-        let staged = self.raw_diff(&["--cached", head])?;
+        let staged = self.raw_diff(&["--cached", &moves.from.head.id])?;
         let staged: BTreeSet<&OsStr> = staged.iter().map(|line| line.name.as_os_str()).collect();
         let expected: Vec<(&OsStr, &Blob)> =
             tracked.iter().map(|(change, blob)| (change.name.as_os_str(), *blob)).collect();
@@ -93,7 +111,7 @@ impl Git<'_> {
         if sought.is_empty() {
             return Ok(false);
         }
-        Ok(self.any_unknown(&sought)? || !self.all_committed(&sought)?)
+        Ok(self.any_unknown(&sought)? || !self.all_committed(&moves.target.id, &sought)?)
     }
 
     /// Whether the object store lacks one of these.
@@ -103,10 +121,17 @@ impl Git<'_> {
         Ok(done.text().lines().any(|line| line.ends_with(" missing")))
     }
 
-    /// Whether every one of these came or went with a commit that a reference leads to. This looks
-    /// through the history, so it is asked last: for files that stayed behind an earlier move.
-    fn all_committed(&self, oids: &BTreeSet<&String>) -> Result<bool, Problem> {
-        let commits = self.check(&["rev-list", "--all"])?.stdout;
+    /// Whether every one of these came or went with a commit that a reference leads to. Mostly that
+    /// is one of the newest before the target, which replaces it; only for files that stayed behind
+    /// earlier moves the whole history is looked through.
+    fn all_committed(&self, target: &str, oids: &BTreeSet<&String>) -> Result<bool, Problem> {
+        let newest = ["rev-list", NEWEST, target];
+        Ok(self.came_or_went(&newest, oids)? || self.came_or_went(&["rev-list", "--all"], oids)?)
+    }
+
+    /// Whether all these objects came or went with the commits that git lists.
+    fn came_or_went(&self, list: &[&str], oids: &BTreeSet<&String>) -> Result<bool, Problem> {
+        let commits = self.check(list)?.stdout;
         let fixed = "diff-tree --stdin -r -m --root --raw --no-abbrev --no-renames --no-commit-id";
         let sought: Vec<&&String> = oids.iter().collect();
         for chunk in sought.chunks(SOUGHT_MAX) {

@@ -1,9 +1,6 @@
 //! What a target may ask of git that renew does not do: submodules and large file storage. Only says
 //! so; it never fetches from another repository.
 
-use std::collections::BTreeMap;
-
-use super::{Entry, Git, Kind};
 use crate::problem::Problem;
 
 /// Something in a target whose content renew does not bring.
@@ -11,8 +8,8 @@ use crate::problem::Problem;
 pub enum Unsupported {
     /// The path of a submodule: its folder stays as it is.
     Submodule(String),
-    /// A `.gitattributes` that keeps files in large file storage: only their pointers come.
-    LargeFiles(String),
+    /// The path of a file that is kept in large file storage: only its pointer comes.
+    LargeFile(String),
 }
 
 impl Unsupported {
@@ -22,103 +19,47 @@ impl Unsupported {
         match self {
             Unsupported::Submodule(path) => Problem::setup(
                 "unsupported_submodule",
-                format!("{path} is a submodule: its files are not brought"),
-                "keep those files in this repository, or put them there by other means",
+                format!(
+                    "{path} is a submodule, which renew does not bring, and the service uses it"
+                ),
+                "keep those files in this repository (`git subtree add` copies them), or outside of \
+                 it; the last target without it stays in force",
             ),
-            Unsupported::LargeFiles(path) => Problem::setup(
+            Unsupported::LargeFile(path) => Problem::setup(
                 "unsupported_lfs",
-                format!("{path} keeps files in git LFS: only pointers are brought, no content"),
-                "keep files that services use out of LFS",
+                format!("{path} is kept in git LFS: renew would bring a pointer, not its content"),
+                "take files that services use out of LFS (`git lfs migrate export`), or keep them \
+                 outside of the repository; the last target without it stays in force",
             ),
         }
     }
-
-    /// Whether this may be about a path of the repository.
-    #[must_use]
-    pub fn concerns(&self, path: &str) -> bool {
-        let below = |folder: &str| {
-            folder.is_empty()
-                || path.strip_prefix(folder).is_some_and(|p| p.is_empty() || p.starts_with('/'))
-        };
-        match self {
-            Unsupported::Submodule(folder) => below(folder),
-            Unsupported::LargeFiles(file) => {
-                below(file.rsplit_once('/').map_or("", |(dir, _)| dir))
-            }
-        }
-    }
 }
 
-impl Git<'_> {
-    /// What renew does not bring of a tree, given its list. Starts no process unless the tree has
-    /// a `.gitattributes`.
-    ///
-    /// # Errors
-    /// When git cannot read one of those.
-    pub fn unsupported(&self, list: &BTreeMap<String, Entry>) -> Result<Vec<Unsupported>, Problem> {
-        let submodules = list.iter().filter(|(_, entry)| entry.kind == Kind::Submodule);
-        let mut found: Vec<_> =
-            submodules.map(|(path, _)| Unsupported::Submodule(path.clone())).collect();
-        let is_file = |entry: &Entry| entry.kind == Kind::File;
-        let attributes: Vec<(&String, &Entry)> = list
-            .iter()
-            .filter(|(path, entry)| {
-                path.rsplit('/').next() == Some(".gitattributes") && is_file(entry)
-            })
-            .collect();
-        let entries: Vec<&Entry> = attributes.iter().map(|(_, entry)| *entry).collect();
-        let contents = self.contents(&entries)?;
-        for (path, entry) in attributes {
-            if contents.get(&entry.oid).is_some_and(|content| names_lfs(content)) {
-                found.push(Unsupported::LargeFiles(path.clone()));
-            }
-        }
-        Ok(found)
-    }
-}
+/// A pointer is smaller than this (git-lfs, `docs/spec.md`).
+pub const POINTER_BYTES_MAX: u64 = 1023;
 
-/// Whether a line gives some path the filter `lfs` (gitattributes(5)).
-fn names_lfs(attributes: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(attributes);
-    text.lines()
-        .filter(|line| !line.trim_start().starts_with('#'))
-        .any(|line| line.split_whitespace().skip(1).any(|word| word == "filter=lfs"))
+/// Whether a file has a pointer to large file storage in the place of its content (git-lfs,
+/// `docs/spec.md`: the version comes first).
+#[must_use]
+pub fn is_pointer(content: &[u8]) -> bool {
+    content.starts_with(b"version https://git-lfs.github.com/spec/v1\n")
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Unsupported, names_lfs};
+    use super::is_pointer;
 
     #[test]
-    fn attributes_that_name_lfs() {
+    fn pointers_are_told_from_content() {
         let cases = [
-            ("*.bin filter=lfs diff=lfs merge=lfs -text\n", true),
-            ("a\n\t*.iso  -text filter=lfs", true),
-            ("# *.bin filter=lfs\n", false),
-            ("filter=lfs text\n", false),
-            ("*.bin filter=lfsx\n", false),
+            ("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n", true),
+            ("version https://git-lfs.github.com/spec/v12\n", false),
+            ("# version https://git-lfs.github.com/spec/v1\n", false),
+            ("version: 1\n", false),
             ("", false),
         ];
         for (text, expected) in cases {
-            assert_eq!(names_lfs(text.as_bytes()), expected, "{text}");
-        }
-    }
-
-    #[test]
-    fn what_a_path_has_to_do_with_it() {
-        let submodule = Unsupported::Submodule("lib/x".to_owned());
-        let root = Unsupported::LargeFiles(".gitattributes".to_owned());
-        let deep = Unsupported::LargeFiles("web/.gitattributes".to_owned());
-        let cases = [
-            (&submodule, "lib/x", true),
-            (&submodule, "lib/x/a", true),
-            (&submodule, "lib/xy", false),
-            (&root, "anything/at/all", true),
-            (&deep, "web/logo.png", true),
-            (&deep, "webs/logo.png", false),
-        ];
-        for (what, path, expected) in cases {
-            assert_eq!(what.concerns(path), expected, "{what:?} {path}");
+            assert_eq!(is_pointer(text.as_bytes()), expected, "{text}");
         }
     }
 }

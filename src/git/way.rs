@@ -1,5 +1,5 @@
 //! What lies in the way of incoming paths. Untracked files are never touched: one in the way stops
-//! the move, by name, before anything has changed.
+//! the move, by name, before anything has changed, unless a checkout of ours left it half written.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -42,10 +42,17 @@ impl Git<'_> {
         let wanted: Vec<(&OsStr, &Blob)> =
             untracked.iter().map(|(change, to)| (change.name.as_os_str(), *to)).collect();
         let disk = self.disk_oids(&wanted)?;
+        let mut whole = true;
         for (change, to) in untracked {
             if disk.get(change.name.as_os_str()) != Some(&to.oid) {
-                return Err(self.in_the_way(Path::new(&change.name), change));
+                whole = false;
+                if !self.is_torn(Path::new(&change.name), to) {
+                    return Err(self.in_the_way(Path::new(&change.name), change));
+                }
             }
+        }
+        if whole {
+            self.checkout_is_whole();
         }
         Ok(())
     }

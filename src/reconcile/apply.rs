@@ -2,26 +2,28 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::time::Duration;
 
 use super::Host;
 use super::make::secrets;
 use super::observe::Sight;
+use super::order::order;
+use super::report::WHY;
 use super::stack::{Stack, Stacks};
 use super::sweep;
-use super::todo::{Key, key, makes, starts_again};
+use super::todo::{Key, key, makes, restarts, starts_again};
 use super::verify::{Subject, Verdict, verify};
 use crate::config::Service;
-use crate::decide::plan::{Action, ContainerState, Desired, DesiredService, Lifetime, Step};
+use crate::decide::plan::{
+    Action, ContainerState, Desired, DesiredService, Lifetime, Sequence, Step, Ties, stack_order,
+    ties,
+};
 use crate::decide::waves::{Condition, Dependencies, reachable, waves};
+use crate::docker::complaint::way_out;
 use crate::docker::compose::{Existing, Scope};
-use crate::docker::engine::{Container, ContainerId, EngineError, State};
+use crate::docker::engine::{Container, ContainerId, State};
 use crate::docker::redact::Secrets;
 use crate::problem::{Problem, Trouble};
 use crate::state::StateDir;
-
-/// How long a container that nobody declares any more may take to stop: docker's own default.
-pub const STOP_GRACE: Duration = Duration::from_secs(10);
 
 /// The judgement on every compose service that was acted on or watched: project and name.
 pub type Verdicts = BTreeMap<Key, Verdict>;
@@ -42,23 +44,34 @@ pub struct Apply<'a> {
     pub state: &'a StateDir,
     /// The root of the working tree.
     pub top: PathBuf,
+    /// Which stack is the first.
+    pub sequence: Sequence,
 }
 
 /// One stack while it is changed.
 pub struct Work<'a> {
     /// The stack.
     pub stack: &'a Stack,
+    /// Which one of the service it is.
+    pub index: usize,
     /// How compose is asked about it.
     pub scope: Scope,
     /// What it declares.
     pub services: &'a BTreeMap<String, DesiredService>,
     /// What must not be said.
     pub secrets: Secrets,
-    depends_on: Dependencies,
+    /// Who waits for whom.
+    pub depends_on: Dependencies,
+    /// Who shares what with whom, over all stacks.
+    pub ties: &'a Ties,
+    /// What is done in all stacks.
+    pub actions: &'a [Action],
 }
 
 impl Work<'_> {
-    fn key(&self, name: &str) -> Key {
+    /// Project and name.
+    #[must_use]
+    pub fn key(&self, name: &str) -> Key {
         (self.stack.project().to_owned(), name.to_owned())
     }
 
@@ -74,28 +87,37 @@ impl Apply<'_> {
     /// # Errors
     /// When we are asked to stop. Everything else is a verdict on a compose service.
     pub fn run(&self, actions: &[Action], verdicts: &mut Verdicts) -> Result<(), Problem> {
-        for (index, stack) in self.stacks.list.iter().enumerate() {
-            let Some(desired) = self.desired.stacks.get(index) else { continue };
+        let ties = ties(self.desired);
+        for index in stack_order(self.desired, self.sequence) {
+            let (Some(stack), Some(desired)) =
+                (self.stacks.list.get(index), self.desired.stacks.get(index))
+            else {
+                continue;
+            };
             let acting: BTreeMap<&str, &Action> = actions
                 .iter()
                 .filter(|a| a.project == stack.project() && a.step != Step::Remove)
                 .filter(|a| desired.services.contains_key(&a.compose_service))
                 .map(|action| (action.compose_service.as_str(), action))
                 .collect();
-            let depends_on = stack.model().depends_on();
             let mut work = Work {
                 stack,
+                index,
                 scope: Scope::default(),
                 services: &desired.services,
-                depends_on,
-                secrets: secrets(stack),
+                depends_on: order(stack.model(), &desired.services, &acting),
+                secrets: secrets(stack, &self.stacks.env),
+                ties: &ties,
+                actions,
             };
             let changing = self.with_watched(&work, &acting, verdicts);
             if changing.is_empty() {
                 continue;
             }
             if acting.values().any(|action| makes(action)) {
-                match self.keep_model(stack, index) {
+                let made = acting.values().filter(|action| makes(action));
+                let names: Vec<&str> = made.map(|a| a.compose_service.as_str()).collect();
+                match self.keep_model(stack, index, &names) {
                     Ok(scope) => work.scope = scope,
                     Err(problem) => {
                         let bad = |name: &&str| (work.key(name), Verdict::Bad(problem.clone()));
@@ -156,12 +178,14 @@ impl Apply<'_> {
                 .map(|name| (name.as_str(), acting.get(name.as_str()).copied()))
                 .filter(|(name, action)| {
                     let below = reachable(name, &work.depends_on);
-                    let waits = below.iter().any(|other| {
+                    let mut before = below.iter().filter(|other| !wave.contains(*other));
+                    let waits = before.any(|other| {
                         let verdict = verdicts.get(&work.key(other));
                         // In `changing` without a verdict: it waits itself.
                         verdict.map_or(changing.contains(other), |v| *v != Verdict::Good)
                     });
-                    !waits || action.is_some_and(starts_again)
+                    let waits = waits || work.waits_elsewhere(name, verdicts);
+                    !waits || action.is_some_and(|a| starts_again(a) && !restarts(a))
                 })
                 .collect();
             for (name, verdict) in self.run_wave(work, &reached)? {
@@ -181,18 +205,24 @@ impl Apply<'_> {
         let mut by_compose: BTreeMap<Existing, Vec<&str>> = BTreeMap::new();
         for (name, action) in wave {
             let Some(action) = action else { continue };
-            log::info!(
-                "{}: {} {name} ({}: {})",
-                self.service.name.as_str(),
-                action.step.name(),
-                action.reason.name(),
-                action.detail
-            );
-            if !starts_again(action) {
-                by_compose.entry(self.existing(work, action)).or_default().push(name);
-            } else if let Err(mut problem) = self.start(action) {
-                problem.message = work.secrets.hide(&problem.message);
-                bad.insert(name, problem);
+            self.announce(action);
+            let done = match action.step {
+                Step::Signal => self.tell(work, action),
+                _ if starts_again(action) => self.start(work, action),
+                _ => {
+                    by_compose.entry(self.existing(work, action)).or_default().push(name);
+                    continue;
+                }
+            };
+            match done {
+                Err(problem) if self.lost_its_network(work, action, &problem) => {
+                    by_compose.entry(Existing::Replace).or_default().push(name);
+                }
+                Err(mut problem) => {
+                    problem.message = work.secrets.hide(&problem.message);
+                    bad.insert(name, problem);
+                }
+                Ok(()) => {}
             }
         }
         let mut complaints: BTreeMap<&str, String> = BTreeMap::new();
@@ -231,17 +261,25 @@ impl Apply<'_> {
         };
         let bad = bad.into_iter().map(|(name, problem)| (name.to_owned(), Verdict::Bad(problem)));
         let mut verdicts: BTreeMap<String, Verdict> = judged.into_iter().chain(bad).collect();
-        for (name, words) in complaints.iter().filter(|(_, words)| !words.is_empty()) {
-            if let Some(Verdict::Bad(problem)) = verdicts.get_mut(*name) {
-                problem.message = format!("{}; compose said: {words}", problem.message);
-            }
-        }
+        tell(&mut verdicts, &complaints);
         Ok(verdicts)
     }
 
-    fn start(&self, action: &Action) -> Result<(), Problem> {
-        for id in &action.containers {
-            self.host.engine()?.start(&ContainerId(id.clone()))?;
+    fn announce(&self, action: &Action) {
+        let (step, reason) = (action.step.name(), action.reason.name());
+        let (service, name) = (self.service.name.as_str(), &action.compose_service);
+        log::info!("{service}: {step} {name}{WHY}({reason}: {})", action.detail);
+    }
+
+    fn start(&self, work: &Work<'_>, action: &Action) -> Result<(), Problem> {
+        let engine = self.host.engine()?;
+        for id in action.containers.iter().map(|id| ContainerId(id.clone())) {
+            if restarts(action) {
+                let grace = work.stack.model().longest_stop(&[&action.compose_service]);
+                engine.restart(&id, grace)?;
+            } else {
+                engine.start(&id)?;
+            }
         }
         Ok(())
     }
@@ -254,7 +292,9 @@ impl Apply<'_> {
         action: Option<&Action>,
         now: &[&Container],
     ) -> Option<Subject> {
-        let started = |id: &ContainerId| action.is_some_and(|a| a.containers.contains(&id.0));
+        // The engine does not forget the restarts of a container that is restarted by hand.
+        let from_rest = action.filter(|a| a.step == Step::Start && !restarts(a));
+        let started = |id: &ContainerId| from_rest.is_some_and(|a| a.containers.contains(&id.0));
         let ran = |c: &&Container| c.state == State::Running || c.state == State::Restarting;
         let before: BTreeSet<ContainerId> =
             self.sight.of(&work.key(name)).filter(ran).map(|c| c.id.clone()).collect();
@@ -266,33 +306,17 @@ impl Apply<'_> {
             ran_before: before.into_iter().filter(|id| !started(id)).collect(),
         })
     }
-
-    /// Removes orphans, or containers beyond the declared number, one by one. Volumes stay.
-    fn remove(&self, action: &Action) -> Result<(), Problem> {
-        let of_project = |stack: &&Stack| stack.project() == action.project;
-        let name = action.compose_service.as_str();
-        let grace = self.stacks.list.iter().filter(of_project);
-        let grace = grace.map(|stack| stack.model().longest_stop(&[name])).max();
-        for id in &action.containers {
-            log::info!(
-                "{}: removing a container of {name} ({})",
-                self.service.name.as_str(),
-                action.detail
-            );
-            let engine = self.host.engine()?;
-            let id = ContainerId(id.clone());
-            gone_is_fine(engine.stop(&id, grace.unwrap_or(STOP_GRACE)))?;
-            gone_is_fine(engine.remove_by_force(&id))?;
-        }
-        Ok(())
-    }
 }
 
-/// What is to be removed may have gone by itself.
-fn gone_is_fine(done: Result<(), EngineError>) -> Result<(), EngineError> {
-    match done {
-        Err(EngineError::Refused { status: 404, .. }) => Ok(()),
-        other => other,
+/// Adds compose's words to what went wrong, and the way out if they name one.
+fn tell(verdicts: &mut BTreeMap<String, Verdict>, complaints: &BTreeMap<&str, String>) {
+    for (name, words) in complaints.iter().filter(|(_, words)| !words.is_empty()) {
+        if let Some(Verdict::Bad(problem)) = verdicts.get_mut(*name) {
+            problem.message = format!("{}; compose said: {words}", problem.message);
+            if let Some((reason, way)) = way_out(words) {
+                (problem.reason, problem.resolution) = (reason, way);
+            }
+        }
     }
 }
 

@@ -67,7 +67,11 @@ pub fn begin(
         let before = sight.ids_of(&key(action));
         let Some(goal) = goal(stacks, desired, &sight.record, action, held) else { continue };
         let attempts = begun.attempts.entry(action.project.clone()).or_default();
-        attempts.insert(action.compose_service.clone(), Attempt { goal, before });
+        let earlier = attempts.get(&action.compose_service);
+        let same = earlier.filter(|one| one.goal.runs_as(&goal) && !one.ended);
+        let cut_off = same.map_or(0, |one| one.cut_off + 1);
+        let attempt = Attempt { goal, before, cut_off, ended: false };
+        attempts.insert(action.compose_service.clone(), attempt);
     }
     begun
 }

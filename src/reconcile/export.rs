@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use crate::git::{Commit, Entry, Git, Kind};
+use crate::git::{Commit, Entry, Git, Kind, POINTER_BYTES_MAX, Unsupported, is_pointer};
 use crate::problem::Problem;
 use crate::sys::fs::TempDir;
 use crate::sys::opened::OpenWatch;
@@ -81,6 +81,12 @@ impl Export {
         &self.root
     }
 
+    /// What a path of the commit is.
+    #[must_use]
+    pub fn entry(&self, path: &str) -> Option<&Entry> {
+        self.entries.get(path)
+    }
+
     /// The object id of a file or folder of the commit.
     #[must_use]
     pub fn object(&self, path: &str) -> Option<&str> {
@@ -89,6 +95,37 @@ impl Export {
             .map(|entry| &entry.oid)
             .or_else(|| self.folders.get(path))
             .map(|s| s.as_str())
+    }
+
+    /// The first thing below, at or above a path of the repository whose content git alone does not
+    /// bring: it would be empty, or a pointer, for whoever uses the path.
+    #[must_use]
+    pub fn unsupported(&self, path: &str) -> Option<Unsupported> {
+        let (path, below) =
+            (Path::new(path), |one: &str, other: &Path| Path::new(one).starts_with(other));
+        self.entries.iter().find_map(|(name, entry)| match entry.kind {
+            Kind::Submodule if below(name, path) || path.starts_with(name) => {
+                Some(Unsupported::Submodule(name.clone()))
+            }
+            Kind::File | Kind::Program if below(name, path) && self.is_pointer(name, entry) => {
+                Some(Unsupported::LargeFile(name.clone()))
+            }
+            Kind::File | Kind::Program | Kind::Link | Kind::Submodule => None,
+        })
+    }
+
+    /// The first submodule that a text names.
+    #[must_use]
+    pub fn submodule_named_in(&self, text: &str) -> Option<Unsupported> {
+        let is_named = |name: &str| text.contains(&format!("{}/", self.root.join(name).display()));
+        let submodules = self.entries.iter().filter(|(_, entry)| entry.kind == Kind::Submodule);
+        let named = submodules.map(|(name, _)| name).find(|name| is_named(name));
+        named.map(|name| Unsupported::Submodule(name.clone()))
+    }
+
+    fn is_pointer(&self, path: &str, entry: &Entry) -> bool {
+        entry.size <= POINTER_BYTES_MAX
+            && fs::read(self.root.join(path)).is_ok_and(|content| is_pointer(&content))
     }
 
     fn write(&self, git: &Git<'_>, tree: &str) -> Result<(), WriteError> {
@@ -105,6 +142,7 @@ impl Export {
             let place = self.root.join(path);
             match entry.kind {
                 Kind::File => fs::write(&place, content)?,
+                Kind::Program => write_program(&place, content)?,
                 Kind::Link => symlink(self.link_target(path, content), &place)?,
                 Kind::Submodule => {}
             }
@@ -209,6 +247,15 @@ impl Export {
             .collect();
         Opened { tracked, untracked }
     }
+}
+
+/// Writes a file that its owner, and nobody else, may run.
+///
+/// # Errors
+/// What open(2) and write(2) say.
+pub fn write_program(place: &Path, content: &[u8]) -> io::Result<()> {
+    fs::write(place, content)?;
+    fs::set_permissions(place, fs::Permissions::from_mode(0o700))
 }
 
 /// Writing needs both git and the file system.

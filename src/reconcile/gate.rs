@@ -3,18 +3,34 @@
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::path::Path;
+use std::time::Duration;
 
 use super::Host;
 use super::observe::Sight;
 use super::report::Gate;
+use super::todo::restarts;
 use crate::config::Service;
 use crate::decide::gate::{Judgement, LocalUrl, Stopping, Works};
-use crate::decide::plan::{Action, Reason, Step};
+use crate::decide::plan::{Action, Join, Joined, Reason, Shared, Step};
 use crate::docker::engine::{Container, HealthStatus, State};
 use crate::health::{History, Identity, Prober, Question, Target};
 use crate::problem::Problem;
 use crate::sys::http::{Client, SYSTEM_ROOTS, Via};
 use crate::sys::names::BoundedNames;
+
+/// Between two questions to the own address after a change.
+const ASK_EVERY: Duration = Duration::from_millis(500);
+
+/// What the own address said after a change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OwnUrl {
+    /// It answers.
+    Answers,
+    /// There is none, or it never answered: nothing follows from its silence.
+    Unknown,
+    /// It answered before and does not any more, in words.
+    Silent(String),
+}
 
 /// The gate of one run.
 pub struct QuorumGate<'a> {
@@ -54,10 +70,7 @@ impl<'a> QuorumGate<'a> {
         if self.service.health.peers_required == 0 {
             return Ok(());
         }
-        let stops = |action: &Action| {
-            let running = sight.containers.iter().any(|c| is_of(c, action) && runs(c));
-            matches!(action.step, Step::Recreate | Step::Remove) && running
-        };
+        let stops = |action: &Action| stops(action, sight);
         if !actions.iter().any(stops) {
             return Ok(());
         }
@@ -93,11 +106,7 @@ impl<'a> QuorumGate<'a> {
     /// The containers that would be stopped, and whether each does its work.
     fn stopping(&self, actions: &[Action], sight: &Sight) -> Result<Vec<Stopping>, Problem> {
         let touched = |container: &&Container| {
-            let stops = |a: &Action| {
-                let listed = a.containers.contains(&container.id.0);
-                a.step == Step::Recreate || a.step == Step::Remove && listed
-            };
-            actions.iter().any(|action| is_of(container, action) && stops(action))
+            actions.iter().any(|action| is_of(container, action) && touches(action, container))
         };
         let engine = self.host.engine()?;
         let mut stopping = Vec::new();
@@ -107,6 +116,9 @@ impl<'a> QuorumGate<'a> {
                 _ => None,
             };
             let works = match (&container.state, health.map(|health| health.status)) {
+                (State::Running, _) if is_cut_off(container, sight) => {
+                    Works::No("cut off from its network".to_owned())
+                }
                 (State::Running, None | Some(HealthStatus::Healthy)) => Works::Yes,
                 (State::Running, Some(HealthStatus::Starting)) => Works::No("starting".to_owned()),
                 (State::Running, Some(_)) => Works::No("unhealthy".to_owned()),
@@ -119,19 +131,6 @@ impl<'a> QuorumGate<'a> {
 
     fn ask(&self, stopping: &[Stopping]) -> Result<Judgement, Problem> {
         let health = &self.service.health;
-        let http =
-            Client::tcp_with_roots(Path::new(SYSTEM_ROOTS), Via::Direct).map_err(|error| {
-                Problem::engine("health_tls", format!("cannot set up https: {error}"), "")
-            })?;
-        let names = BoundedNames::system();
-        let identity = Identity::read();
-        let prober = Prober {
-            http: &http,
-            names: &names,
-            clock: self.host.clock,
-            cancel: &self.host.cancel,
-            identity: &identity,
-        };
         let peers: Vec<Target> =
             health.peer_urls.iter().map(|url| Target::new(url.as_str())).collect();
         let local = health.local_url.as_ref().map(|url| Target::new(url.as_str()));
@@ -139,24 +138,110 @@ impl<'a> QuorumGate<'a> {
             Some(_) => History::Answered,
             None => History::NeverAnswered,
         };
-        let opinion = prober.ask(&Question {
-            required: health.peers_required,
-            peers: &peers,
-            local: local.as_ref(),
-            history,
-            stopping,
-            timeout: health.timeout,
+        let opinion = self.with_prober(|prober| {
+            prober.ask(&Question {
+                required: health.peers_required,
+                peers: &peers,
+                local: local.as_ref(),
+                history,
+                stopping,
+                timeout: health.timeout,
+            })
         })?;
         if opinion.local == Some(LocalUrl::Answers) {
-            let url = health.local_url.as_ref().map(|url| url.as_str().to_owned());
-            *self.answered.borrow_mut() = url;
+            self.has_answered();
         }
         Ok(opinion.judgement)
     }
+
+    /// Asks the own address after a change: until it answers if it did before, else once.
+    ///
+    /// # Errors
+    /// When we are asked to stop, or TLS cannot be set up.
+    pub fn own_url(&self, patience: Duration) -> Result<OwnUrl, Problem> {
+        let health = &self.service.health;
+        let Some(url) = &health.local_url else { return Ok(OwnUrl::Unknown) };
+        let target = Target::new(url.as_str());
+        // What was silent before the change says nothing about it by staying so.
+        let known = self.answered().is_some() && self.said.get() != Gate::Bypassed;
+        let end = self.host.clock.monotonic() + patience;
+        self.with_prober(|prober| {
+            loop {
+                let said = prober.local(&target, History::NeverAnswered, health.timeout)?;
+                if said == LocalUrl::Answers {
+                    self.has_answered();
+                    return Ok(OwnUrl::Answers);
+                }
+                if !known {
+                    return Ok(OwnUrl::Unknown);
+                }
+                if self.host.clock.monotonic() >= end {
+                    let waited_s = patience.as_secs();
+                    let message = format!(
+                        "{target} answered before the change and not within {waited_s} s after it"
+                    );
+                    return Ok(OwnUrl::Silent(message));
+                }
+                self.host.clock.sleep(ASK_EVERY);
+            }
+        })
+    }
+
+    fn has_answered(&self) {
+        let url = self.service.health.local_url.as_ref().map(|url| url.as_str().to_owned());
+        *self.answered.borrow_mut() = url;
+    }
+
+    fn with_prober<T>(
+        &self,
+        ask: impl FnOnce(&Prober<'_>) -> Result<T, Problem>,
+    ) -> Result<T, Problem> {
+        let http =
+            Client::tcp_with_roots(Path::new(SYSTEM_ROOTS), Via::Direct).map_err(|error| {
+                Problem::engine(
+                    "health_tls",
+                    format!("cannot set up https: {error}"),
+                    "check /etc/ssl/certs/ca-certificates.crt",
+                )
+            })?;
+        let names = BoundedNames::system();
+        let identity = Identity::read();
+        ask(&Prober {
+            http: &http,
+            names: &names,
+            clock: self.host.clock,
+            cancel: &self.host.cancel,
+            identity: &identity,
+        })
+    }
+}
+
+/// Whether an action would stop a container that runs, and is not cut off already.
+#[must_use]
+pub fn stops(action: &Action, sight: &Sight) -> bool {
+    let mut running = sight.containers.iter().filter(|c| is_of(c, action) && runs(c));
+    running.any(|c| touches(action, c) && !is_cut_off(c, sight))
 }
 
 fn is_of(container: &Container, action: &Action) -> bool {
     container.project == action.project && container.compose_service == action.compose_service
+}
+
+/// Whether carrying an action out stops this container of its compose service.
+fn touches(action: &Action, container: &Container) -> bool {
+    match action.step {
+        Step::Recreate => true,
+        Step::Remove => action.containers.contains(&container.id.0),
+        Step::Start => restarts(action) && action.containers.contains(&container.id.0),
+        Step::Signal | Step::Nothing => false,
+    }
+}
+
+/// Whether it lost the network that it shares: it runs and reaches nobody.
+fn is_cut_off(container: &Container, sight: &Sight) -> bool {
+    let lost = |join: &Join| join.shared == Shared::Network && join.state != Joined::Holds;
+    let mut same = sight.observed.containers.iter().filter(|fact| fact.id == container.id.0);
+    same.any(|fact| fact.joins.iter().any(lost))
 }
 
 /// Whether stopping it takes something away that is there now.

@@ -9,16 +9,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::stack::Stack;
+use crate::decide::plan::Join;
 use crate::docker::compose::{Compose, Scope};
 use crate::docker::credentials::{Credentials, Keychain, RegistryAuth};
 use crate::docker::digest::Digest;
-use crate::docker::engine::{Engine, Info};
+use crate::docker::engine::{DEFAULT_HOST, Engine, Info};
 use crate::docker::reference::{Named, Reference};
 use crate::docker::registry::{CERTS_DIR, RegistryClient, RegistryConfig, SYSTEM_ROOTS};
 use crate::problem::Problem;
 use crate::sys::clock::Clock;
 use crate::sys::exec::{Cancel, Exec};
 use crate::sys::fs::TempDir;
+use crate::sys::stop::Stop;
 
 /// Compose computes a hash in tens of milliseconds.
 const HASH_DEADLINE: Duration = Duration::from_secs(60);
@@ -26,17 +28,51 @@ const HASH_DEADLINE: Duration = Duration::from_secs(60);
 /// A registry that does not tell a digest within this time is unknown for this pass.
 const REGISTRY_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// So many images of one repository are looked at for layers that need not come again.
+const NEIGHBOURS_MAX: usize = 4;
+
 /// Where docker is, as the configuration and the environment say.
 #[derive(Debug, Clone, Default)]
 pub struct DockerPlace {
-    /// `unix://…`; the default socket when not said.
-    pub host: Option<String>,
+    /// The engine's address; the default socket when not said.
+    pub host: EngineAddress,
     /// The folder of docker's `config.json` and plugins.
     pub config_dir: PathBuf,
     /// `DOCKER_AUTH_CONFIG`: credentials that come before the file's.
     pub auth_config: Option<String>,
     /// The environment that credential helpers get.
     pub helper_env: Vec<(OsString, OsString)>,
+}
+
+/// Where the engine listens, and who says so.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum EngineAddress {
+    /// Nobody: docker's own default.
+    #[default]
+    Default,
+    /// `docker.host` in the configuration: `unix://…`.
+    Config(String),
+    /// `DOCKER_HOST` in the environment.
+    Environment(String),
+}
+
+impl EngineAddress {
+    fn as_str(&self) -> &str {
+        match self {
+            EngineAddress::Default => DEFAULT_HOST,
+            EngineAddress::Config(host) | EngineAddress::Environment(host) => host,
+        }
+    }
+
+    fn origin(&self) -> &'static str {
+        match self {
+            EngineAddress::Default => {
+                "it is docker's default; neither docker.host nor DOCKER_HOST is set"
+            }
+            EngineAddress::Config(_) => "docker.host in the configuration says so",
+            EngineAddress::Environment(_) => "DOCKER_HOST in the environment says so",
+        }
+    }
 }
 
 /// Everything outside that a pass talks to.
@@ -47,11 +83,14 @@ pub struct Host<'a> {
     pub clock: &'a dyn Clock,
     /// Set when we are asked to stop.
     pub cancel: Cancel,
+    /// With which a run says that it is changing something.
+    pub stop: Stop,
     place: DockerPlace,
     engine: OnceCell<Result<Engine, Problem>>,
     info: OnceCell<Option<Info>>,
     registry: OnceCell<RegistryClient>,
     digests: RefCell<BTreeMap<Named, Result<Digest, String>>>,
+    sizes: RefCell<BTreeMap<String, Option<u64>>>,
 }
 
 impl<'a> Host<'a> {
@@ -60,18 +99,20 @@ impl<'a> Host<'a> {
     pub fn new(
         exec: Arc<dyn Exec>,
         clock: &'a dyn Clock,
-        cancel: Cancel,
+        stop: Stop,
         place: DockerPlace,
     ) -> Host<'a> {
         Host {
             exec,
             clock,
-            cancel,
+            cancel: stop.cancel().clone(),
+            stop,
             place,
             engine: OnceCell::new(),
             info: OnceCell::new(),
             registry: OnceCell::new(),
             digests: RefCell::default(),
+            sizes: RefCell::default(),
         }
     }
 
@@ -80,7 +121,14 @@ impl<'a> Host<'a> {
     /// # Errors
     /// When it cannot be reached; asked once, the answer holds for the pass.
     pub fn engine(&self) -> Result<&Engine, Problem> {
-        let connect = || Engine::connect(self.place.host.as_deref()).map_err(Problem::from);
+        let address = &self.place.host;
+        let connect = || {
+            Engine::connect(Some(address.as_str())).map_err(|error| {
+                let problem = Problem::from(error);
+                let message = format!("{} ({})", problem.message, address.origin());
+                Problem { message, ..problem }
+            })
+        };
         self.engine.get_or_init(connect).as_ref().map_err(Problem::clone)
     }
 
@@ -94,13 +142,23 @@ impl<'a> Host<'a> {
     /// # Errors
     /// When there is none.
     pub fn compose(&self) -> Result<Compose<'_>, Problem> {
-        let host = self.place.host.as_deref().unwrap_or("unix:///var/run/docker.sock");
-        Compose::find(host, &self.place.config_dir, self.exec.as_ref())
+        Compose::find(self.docker_host(), &self.place.config_dir, self.exec.as_ref())
+    }
+
+    fn docker_host(&self) -> &str {
+        self.place.host.as_str()
+    }
+
+    /// What a docker command needs in its environment to talk to the same engine as we do.
+    #[must_use]
+    pub fn docker_env(&self) -> [(&'static str, OsString); 2] {
+        let config_dir = self.place.config_dir.clone().into_os_string();
+        [("DOCKER_HOST", self.docker_host().into()), ("DOCKER_CONFIG", config_dir)]
     }
 
     /// The hashes that compose may give a service of a stack as it is declared: with what it depends
-    /// on, and as `--no-deps` makes it, which is another one with compose 2.26. `temp` is where the
-    /// model is written for the question.
+    /// on, and as `--no-deps` makes it, which is another one with compose 2.26. Into both goes which
+    /// containers it joined. `temp` is where the model is written for the question.
     ///
     /// # Errors
     /// When compose cannot be run.
@@ -108,13 +166,14 @@ impl<'a> Host<'a> {
         &self,
         stack: &Stack,
         service: &str,
+        joins: &[Join],
         temp: &Path,
     ) -> Result<[String; 2], Problem> {
         let fail = |cause: std::io::Error| {
             Problem::setup(
                 "temp_dir",
                 format!("cannot write below {}: {cause}", temp.display()),
-                "",
+                "free space or make it writable",
             )
         };
         let space = TempDir::create_in(temp).map_err(fail)?;
@@ -129,11 +188,22 @@ impl<'a> Host<'a> {
             };
             self.compose()?.hash(&scope, service, HASH_DEADLINE)
         };
-        let mut alone = stack.resolved.model.clone();
+        let mut whole = stack.resolved.model.clone();
+        for join in joins {
+            let Some(mode) =
+                join.shared.mode_key().and_then(|key| whole["services"][service].get_mut(key))
+            else {
+                continue;
+            };
+            if mode.as_str().is_some_and(|mode| mode.starts_with("service:")) {
+                *mode = format!("container:{}", join.with).into();
+            }
+        }
+        let mut alone = whole.clone();
         if let Some(own) = alone["services"][service].as_object_mut() {
             own.remove("depends_on");
         }
-        Ok([hash(&stack.resolved.model)?, hash(&alone)?])
+        Ok([hash(&whole)?, hash(&alone)?])
     }
 
     /// The digest behind a tag, asked for once a pass.
@@ -152,12 +222,27 @@ impl<'a> Host<'a> {
         answer
     }
 
-    /// The compressed size of an image, if the registry tells.
+    /// The compressed size of an image, if the registry tells; asked for once a pass.
     #[must_use]
     pub fn pull_size(&self, image: &str) -> Option<u64> {
+        if let Some(known) = self.sizes.borrow().get(image) {
+            return *known;
+        }
         let reference = Reference::parse(image).ok()?;
         let platform = &self.info()?.platform;
-        self.registry().pull_size(reference.named()?, platform).ok()
+        let size = self.registry().pull_size(reference.named()?, platform).ok();
+        self.sizes.borrow_mut().insert(image.to_owned(), size);
+        size
+    }
+
+    /// The same without the layers that images of the same repository have here already.
+    #[must_use]
+    pub fn missing_size(&self, image: &str) -> Option<u64> {
+        let reference = Reference::parse(image).ok()?;
+        let platform = &self.info()?.platform;
+        let mut here = self.engine().ok()?.digests_of(reference.named()?).ok()?;
+        here.truncate(NEIGHBOURS_MAX);
+        self.registry().pull_size_beside(reference.named()?, platform, &here).ok()
     }
 
     fn registry(&self) -> &RegistryClient {

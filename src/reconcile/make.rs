@@ -6,14 +6,18 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::apply::{Apply, STOP_GRACE, Work};
-use super::model::Model;
+use serde_json::Value;
+
+use super::apply::{Apply, Work};
+use super::env::Env;
+use super::model::{Model, drop_external, referred};
+use super::remove::STOP_GRACE;
 use super::stack::Stack;
 use super::sweep;
 use super::todo::key;
-use crate::decide::plan::{Action, Reason, Step};
+use crate::decide::plan::{Action, Parent, Reason, Shared, Step, Tie};
 use crate::docker::compose::{Existing, Scope};
-use crate::docker::engine::Container;
+use crate::docker::engine::{Container, Network, State};
 use crate::docker::redact::Secrets;
 use crate::problem::Problem;
 use crate::sys::exec::Exit;
@@ -27,11 +31,15 @@ impl Apply<'_> {
         let declared = work.services.get(&name);
         let only_image = match (past, declared) {
             (Some(past), Some(declared)) => {
-                past.definition_sha256 == declared.definition && past.files == declared.files
+                past.definition_sha256 == declared.definition
+                    && past.files == declared.files
+                    && past.env_sha256 == declared.env
             }
             _ => true,
         };
         match (action.step, action.reason) {
+            // Compose compares well, but each flag is an `up` of its own, and these must share one.
+            _ if work.is_made_together(&name) => Existing::Replace,
             // Beside containers that run. Of half-made ones nobody knows what they are made from.
             (Step::Start, _) if action.image.running.is_some() => Existing::Keep,
             (_, Reason::Image) if only_image => Existing::Compare,
@@ -53,9 +61,15 @@ impl Apply<'_> {
         let compose = self.host.compose()?;
         let record = self.state.running(self.service.name.as_str());
         let deadline = self.service.timeouts.up + work.stack.model().longest_stop(names);
+        let scope = match work.scope.files.as_slice() {
+            // Only starts were planned, and one of them turned out to need compose.
+            [] => self.keep_model(work.stack, work.index, names)?,
+            _ => work.scope.clone(),
+        };
+        self.stop_first(work, names);
         for last_try in [false, true] {
             sweep::sweep(self.host, work.stack.project())?;
-            let done = compose.up(&work.scope, names, existing, deadline, &record)?;
+            let done = compose.up(&scope, names, existing, deadline, &record)?;
             if done.ok() {
                 break;
             }
@@ -68,6 +82,30 @@ impl Apply<'_> {
             log::info!("compose was disturbed, trying once more: {words}");
         }
         Ok(String::new())
+    }
+
+    /// Stops who lives in the process namespace of another that compose is about to stop: it dies with
+    /// it, and a compose that stops both at once gives up when one ends under its hands.
+    fn stop_first(&self, work: &Work<'_>, names: &[&str]) {
+        let goes_with = |tie: &Tie| match &tie.parent {
+            Parent::Service(parent) => {
+                tie.shared == Shared::Processes && names.contains(&parent.as_str())
+            }
+            Parent::Container(_) => false,
+        };
+        let dies = |name: &&str| {
+            work.services.get(*name).is_some_and(|one| one.ties.iter().any(goes_with))
+        };
+        for name in names.iter().copied().filter(dies) {
+            let grace = work.stack.model().longest_stop(&[name]);
+            for container in self.sight.of(&work.key(name)).filter(|c| c.state == State::Running) {
+                let engine = self.host.engine();
+                let stopped = engine.and_then(|engine| Ok(engine.stop(&container.id, grace)?));
+                if let Err(problem) = stopped {
+                    log::debug!("cannot stop {} beforehand: {problem}", container.name);
+                }
+            }
+        }
     }
 
     /// Whether compose left undone what it was asked for, by what there is now: its exit code is not
@@ -94,20 +132,26 @@ impl Apply<'_> {
             let message = format!("{name} still has its old container");
             return Some(Problem::engine("not_replaced", message, "look at the log of this run"));
         }
-        (now.len() < replicas).then(|| {
+        if now.len() < replicas {
             let message = format!("{name} has {} of {replicas} containers", now.len());
-            Problem::engine("not_created", message, "look at the log of this run")
-        })
+            return Some(Problem::engine("not_created", message, "look at the log of this run"));
+        }
+        now.iter().find_map(|container| outside_a_network(work, name, container))
     }
 
-    /// Writes the model that compose is given. It stays: it is what the labels of the containers
-    /// point to.
+    /// Writes the model that compose is given to make the named services. It stays: it is what the
+    /// labels of the containers point to.
     ///
     /// # Errors
-    /// When it cannot be written.
-    pub fn keep_model(&self, stack: &Stack, index: usize) -> Result<Scope, Problem> {
+    /// When it cannot be written, or the engine does not answer.
+    pub fn keep_model(
+        &self,
+        stack: &Stack,
+        index: usize,
+        names: &[&str],
+    ) -> Result<Scope, Problem> {
         let path = self.state.model(self.service.name.as_str(), index);
-        let text = stack.resolved.model.to_string();
+        let text = self.without_what_others_miss(stack, names)?.to_string();
         let same = fs::read(&path).is_ok_and(|before| before == text.as_bytes());
         if !same {
             crate::sys::fs::replace(&path, text.as_bytes()).map_err(|cause| {
@@ -118,8 +162,7 @@ impl Apply<'_> {
                 )
             })?;
         }
-        let folder = stack.spec.files.first().and_then(|file| file.parent());
-        let directory = self.top.join(folder.unwrap_or_else(|| "".as_ref()));
+        let directory = stack.folder(&self.top);
         let directory = if directory.is_dir() { directory } else { self.top.clone() };
         Ok(Scope {
             project: Some(stack.project().to_owned()),
@@ -132,15 +175,59 @@ impl Apply<'_> {
     }
 }
 
-/// Everything in a stack that may be a secret: the environment of its services.
+/// A network that a container should be in and is not: such a container runs, looks good, and cannot
+/// be reached.
+fn outside_a_network(work: &Work<'_>, name: &str, container: &Container) -> Option<Problem> {
+    let model = work.stack.model();
+    let missing = model.networks_of(name).into_iter().find(|network| {
+        let is_in = |one: &Network| one.name == *network;
+        !container.networks.iter().any(is_in)
+    })?;
+    let message = format!("{name} is not in its network {missing}");
+    let resolution = format!("look at `docker network inspect {missing}`");
+    Some(Problem::engine("not_connected", message, resolution))
+}
+
+impl Apply<'_> {
+    /// The model as it was planned. Compose insists on the external networks and volumes of all
+    /// services, those included that it is told to leave alone: what only they miss is left out, so
+    /// that they keep nobody else from being made.
+    fn without_what_others_miss(&self, stack: &Stack, names: &[&str]) -> Result<Value, Problem> {
+        let engine = self.host.engine()?;
+        let mut model = stack.resolved.model.clone();
+        for section in ["networks", "volumes"] {
+            for (key, name) in stack.model().all_external(section) {
+                let used = |named: &&str| {
+                    let service = stack.model().service(named);
+                    service.is_some_and(|service| referred(&service[section]).contains(key))
+                };
+                let there = match section {
+                    "networks" => engine.has_network(&name)?,
+                    _ => engine.has_volume(&name)?,
+                };
+                if !there && !names.iter().any(used) {
+                    drop_external(&mut model, section, key);
+                }
+            }
+        }
+        Ok(model)
+    }
+}
+
+/// Everything in a stack that may be a secret: the environment of its services, and whatever is in
+/// the env file, since that may have come into a command or a label.
 #[must_use]
-pub fn secrets(stack: &Stack) -> Secrets {
+pub fn secrets(stack: &Stack, env: &Env) -> Secrets {
     let mut secrets = Secrets::default();
     for (_, service) in stack.model().services() {
         for value in service["environment"].as_object().into_iter().flat_map(|all| all.values()) {
-            secrets.add(value.as_str().unwrap_or_default());
+            let value = value.as_str().unwrap_or_default();
+            secrets.add(value);
+            // As compose writes a `$` in a model, and as the container has it.
+            secrets.add(&value.replace("$$", "$"));
         }
     }
+    secrets.add_env_file(&env.text());
     secrets
 }
 

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use crate::config::value::path::normal;
+
 /// Keys of compose files whose values are files that compose itself reads.
 const KEYS: &[&str] = &["env_file", "extends", "file", "include", "label_file", "path"];
 
@@ -47,19 +49,6 @@ pub fn mounted(model: &Value) -> BTreeSet<PathBuf> {
         paths.extend(source["file"].as_str().map(PathBuf::from));
     }
     paths
-}
-
-/// Without `.` and `..`.
-fn normal(path: &Path) -> PathBuf {
-    let mut plain = PathBuf::new();
-    for part in path.components() {
-        match part {
-            std::path::Component::ParentDir => drop(plain.pop()),
-            std::path::Component::CurDir => {}
-            other => plain.push(other),
-        }
-    }
-    plain
 }
 
 #[cfg(test)]

@@ -19,14 +19,23 @@ pub struct Ownership {
 
 impl Ownership {
     /// Reads who uses what from the records. A service that never ran is taken to use all that
-    /// lies in the folders of its compose files.
+    /// lies in the folders of its compose files. One that is not meant for this `host` uses nothing:
+    /// no run of it would ever move what it held back. Compose files are named from `base`.
     #[must_use]
-    pub fn read(services: &[Service], state: &StateDir, config: Option<&Path>) -> Ownership {
-        let used = services.iter().map(|service| {
+    pub fn read(
+        services: &[Service],
+        host: &str,
+        base: &Path,
+        state: &StateDir,
+        config: Option<&Path>,
+    ) -> Ownership {
+        let names = [host.to_owned()];
+        let here = services.iter().filter(|service| service.runs_on(&names));
+        let used = here.map(|service| {
             let recorded = state.record(service.name.as_str()).map(|record| record.paths);
             let paths = match recorded {
                 Ok(paths) if !paths.is_empty() => paths,
-                Ok(_) | Err(_) => folders(service),
+                Ok(_) | Err(_) => folders(service, base),
             };
             (service.name.as_str().to_owned(), paths)
         });
@@ -62,14 +71,16 @@ impl Ownership {
     }
 }
 
-fn covers(used: &BTreeSet<String>, path: &str) -> bool {
+/// Whether a path is one of these or lies below one.
+#[must_use]
+pub fn covers(used: &BTreeSet<String>, path: &str) -> bool {
     used.contains("")
         || Path::new(path).ancestors().any(|part| used.contains(part.to_string_lossy().as_ref()))
 }
 
-fn folders(service: &Service) -> BTreeSet<String> {
+fn folders(service: &Service, base: &Path) -> BTreeSet<String> {
     let folder = |file: &PathBuf| {
-        file.parent().map(|dir| dir.to_string_lossy().into_owned()).unwrap_or_default()
+        base.join(file).parent().map(|dir| dir.to_string_lossy().into_owned()).unwrap_or_default()
     };
     service.stacks.iter().flatten().map(folder).collect()
 }

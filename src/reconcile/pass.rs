@@ -7,19 +7,21 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::Host;
-use super::held::Held;
+use super::accept::{self, Accepted};
+use super::chronicle;
+use super::keeper::Keeper;
 use super::ownership::Ownership;
 use super::repo::{self, Aim};
 use super::report::{Commits, Report, ServiceReport};
 use super::resolve::Resolver;
 use super::run;
 use super::siblings::Siblings;
-use super::stack::Stacks;
 use crate::config::{Config, Service};
-use crate::git::{Commit, Git, Move, Moves, Standing};
-use crate::problem::Problem;
+use crate::docker::compose::Compose;
+use crate::git::{Commit, Git, Move, Standing};
+use crate::problem::{Problem, Trouble};
 use crate::state::StateDir;
-use crate::sys::lock::Lock;
+use crate::sys;
 
 /// What a pass is about.
 pub struct Order<'a> {
@@ -45,7 +47,7 @@ pub enum Synced {
     /// With this report.
     Done(Report),
     /// The fetch brought another configuration file, which is in place now.
-    ConfigMoved,
+    ConfigMoved(Commits),
 }
 
 /// What all runs of a pass share.
@@ -62,23 +64,30 @@ pub struct Pass<'a> {
     pub resolver: Resolver<'a>,
     /// What the services know of each other.
     pub siblings: Siblings,
-    config: &'a Config,
-    standing: RefCell<Standing>,
-    ownership: RefCell<Ownership>,
-    differences: RefCell<Option<Vec<Move>>>,
+    pub(super) config: &'a Config,
+    pub(super) keeper: Option<Keeper<'a>>,
+    pub(super) standing: RefCell<Standing>,
+    pub(super) ownership: RefCell<Ownership>,
+    pub(super) differences: RefCell<Option<Vec<Move>>>,
+    aim: &'a Aim,
+    replaced: RefCell<BTreeSet<String>>,
 }
 
 /// Brings the services in step with the repository.
 pub fn sync(host: &Host<'_>, order: &Order<'_>) -> Synced {
-    match try_sync(host, order) {
-        Ok(synced) => synced,
-        Err(problem) => Synced::Done(stopped(order, problem)),
-    }
+    let synced = try_sync(host, order);
+    let problems: &[Problem] = match &synced {
+        Ok(Synced::Done(report)) => &report.problems,
+        Ok(Synced::ConfigMoved(_)) => &[],
+        Err(problem) => std::slice::from_ref(problem),
+    };
+    chronicle::write_troubles(host, order.config, problems);
+    synced.unwrap_or_else(|problem| Synced::Done(stopped(order, problem)))
 }
 
 /// Says what [`sync`] would do. Leaves repository, tree, engine and state as they are.
 pub fn plan(host: &Host<'_>, order: &Order<'_>) -> Report {
-    try_plan(host, order).unwrap_or_else(|problem| stopped(order, problem))
+    try_plan(host, order).unwrap_or_else(|problem| stopped(order, foretold(problem)))
 }
 
 fn stopped(order: &Order<'_>, problem: Problem) -> Report {
@@ -95,28 +104,28 @@ fn try_sync(host: &Host<'_>, order: &Order<'_>) -> Result<Synced, Problem> {
     let state = StateDir::at(&config.state_dir);
     let git = repo::open_or_clone(host, config, git_deadline(order))?;
     state.prepare()?;
-    let (remote, branch) = (&config.repo.remote, &config.repo.branch);
-    let lock = git_lock(&git, host, order)?;
-    let unreached = git.fetch(remote, branch).err();
-    if host.cancel.is_set() {
-        return Err(Problem::interrupted());
-    }
-    let standing = git.standing(remote, branch)?;
-    repo::check_branch(&git, &standing, branch)?;
-    let wanted = standing.upstream.clone().unwrap_or_else(|| standing.head.clone());
-    let aim = repo::aim(config, &state, &git, &standing, wanted)?;
+    let child = state.running_git();
+    let git = git.recorded_at(child.clone());
+    let keeper = keeper(host, order, &git, &child);
+    let lock = keeper.lock()?;
+    let (aim, unreached) = repo::arrive(host, config, &state, &keeper, &lock)?;
     let compose = host.compose()?;
-    let skip = config.state_dir.clone();
-    let resolver = Resolver::new(&git, &aim.target, &compose, state.temp(), skip);
-    let commits = Commits { current: standing.head.id.clone(), target: aim.target.id.clone() };
-    let pass = Pass::new(host, config, state, &git, &aim, resolver, standing);
-    let config_moved = pass.follow_branch()?;
+    let ground = Ground { host, config, state, git: &git, compose: &compose, keeper: Some(keeper) };
+    let pass = Pass::new(&ground, &aim);
+    let stays;
+    let (pass, config_moved) = match keeper.work(&lock, |_| pass.follow_branch()) {
+        Ok(config_moved) => (pass, config_moved),
+        Err(problem) if problem.trouble == Trouble::Interrupted => return Err(problem),
+        Err(problem) => {
+            stays = aim.stay(problem);
+            (Pass::new(&ground, &stays), false)
+        }
+    };
     drop(lock);
     if config_moved && order.restart == Restart::Allowed {
-        return Ok(Synced::ConfigMoved);
+        return Ok(Synced::ConfigMoved(pass.commits()));
     }
-    let mut report = Report { commit: Some(commits), ..Report::default() };
-    report.problems.extend(unreached.into_iter().chain(aim.refused.clone()));
+    let mut report = pass.report(unreached);
     for service in &order.services {
         if host.cancel.is_set() {
             report.problems.push(Problem::interrupted());
@@ -128,30 +137,81 @@ fn try_sync(host: &Host<'_>, order: &Order<'_>) -> Result<Synced, Problem> {
 }
 
 fn try_plan(host: &Host<'_>, order: &Order<'_>) -> Result<Report, Problem> {
+    foreseeing(host, order, |pass, unreached| {
+        let mut report = pass.report(unreached);
+        for service in &order.services {
+            let foreseen = run::foresee(pass, service);
+            let error = foreseen.error.map(foretold);
+            report.services.push(ServiceReport { error, ..foreseen });
+        }
+        report.measure(host);
+        report
+    })
+}
+
+/// Takes down that a person accepts what renew refuses to do to a service at the newest commit.
+/// Nothing else changes.
+///
+/// # Errors
+/// When no plan can be made, or the state cannot be written.
+pub fn accept(host: &Host<'_>, order: &Order<'_>, service: &Service) -> Result<Accepted, Problem> {
+    foreseeing(host, order, |pass, unreached| {
+        for problem in pass.report(unreached).problems {
+            // The next run works towards the same older commit, or refuses what is not this.
+            log::warn!("{problem}");
+        }
+        pass.state.prepare()?;
+        accept::accept(pass, service)
+    })?
+}
+
+/// Looks at the services as a sync would, from the commit it would work towards; what keeps a newer
+/// one from being known is told.
+fn foreseeing<T>(
+    host: &Host<'_>,
+    order: &Order<'_>,
+    look: impl FnOnce(&Pass<'_>, Option<Problem>) -> T,
+) -> Result<T, Problem> {
     let config = order.config;
     let git = repo::open_for_plan(host, config, git_deadline(order))?;
-    let (remote, branch) = (&config.repo.remote, &config.repo.branch);
-    let (looked, unreached) = match git.look(remote, branch) {
+    let state = StateDir::at(&config.state_dir);
+    state.check()?;
+    let (looked, unreached) = match git.look(&config.repo.remote, &config.repo.branch) {
         Ok(looked) => (Some(looked), None),
-        Err(problem) => (None, Some(problem)),
+        Err(problem) => (None, Some(foretold(problem))),
     };
-    let standing = git.standing(remote, branch)?;
-    repo::check_branch(&git, &standing, branch)?;
+    let standing = repo::standing(config, &git)?;
     let last = standing.upstream.clone().unwrap_or_else(|| standing.head.clone());
     let (reader, wanted) =
         looked.as_ref().map_or((&git, &last), |looked| (&looked.git, &looked.target));
-    let state = StateDir::at(&config.state_dir);
-    let aim = repo::aim(config, &state, reader, &standing, wanted.clone())?;
+    let aim = repo::aim(config, &state, reader, &standing, wanted.clone(), None)?;
     let compose = host.compose()?;
-    let (temp, skip) = (std::env::temp_dir(), config.state_dir.clone());
-    let resolver = Resolver::new(reader, &aim.target, &compose, temp, skip);
-    let commits = Commits { current: standing.head.id.clone(), target: aim.target.id.clone() };
-    let pass = Pass::new(host, config, state, reader, &aim, resolver, standing);
-    let mut report = Report { commit: Some(commits), ..Report::default() };
-    report.problems.extend(unreached.into_iter().chain(aim.refused.clone()));
-    report.services = order.services.iter().map(|service| run::foresee(&pass, service)).collect();
-    report.measure(host);
-    Ok(report)
+    let ground = Ground { host, config, state, git: reader, compose: &compose, keeper: None };
+    let pass = Pass::new(&ground, &aim);
+    Ok(look(&pass, unreached))
+}
+
+/// Damage as a plan tells it: the next sync mends what the remote still has.
+fn foretold(problem: Problem) -> Problem {
+    if problem.reason != "git_corrupt" {
+        return problem;
+    }
+    let resolution = format!(
+        "`renew sync` has what is damaged sent again by the remote; should that not help, {}",
+        problem.resolution
+    );
+    Problem { resolution, ..problem }
+}
+
+fn keeper<'a>(
+    host: &'a Host<'_>,
+    order: &Order<'a>,
+    git: &'a Git<'a>,
+    child: &'a Path,
+) -> Keeper<'a> {
+    let repo = &order.config.repo;
+    let (clock, patience) = (host.clock, git_deadline(order));
+    Keeper { git, clock, remote: &repo.remote, branch: &repo.branch, patience, child }
 }
 
 fn git_deadline(order: &Order<'_>) -> Duration {
@@ -159,53 +219,65 @@ fn git_deadline(order: &Order<'_>) -> Duration {
     order.services.iter().map(of).max().unwrap_or(Duration::from_secs(120))
 }
 
-/// Git work is done by one renew at a time.
-fn git_lock(git: &Git<'_>, host: &Host<'_>, order: &Order<'_>) -> Result<Lock, Problem> {
-    let path = git.git_dir().join("renew.lock");
-    Lock::take(&path, git_deadline(order), host.clock).map_err(|error| {
-        Problem::setup("git_lock", error.to_string(), "wait for the other renew to end")
-    })
+/// What a pass stands on, wherever it goes.
+struct Ground<'a> {
+    host: &'a Host<'a>,
+    config: &'a Config,
+    state: StateDir,
+    git: &'a Git<'a>,
+    compose: &'a Compose<'a>,
+    /// Keeps the repository fit; a plan has none.
+    keeper: Option<Keeper<'a>>,
 }
 
 impl<'a> Pass<'a> {
-    fn new(
-        host: &'a Host<'a>,
-        config: &'a Config,
-        state: StateDir,
-        git: &'a Git<'a>,
-        aim: &'a Aim,
-        resolver: Resolver<'a>,
-        standing: Standing,
-    ) -> Pass<'a> {
+    fn new(ground: &'a Ground<'a>, aim: &'a Aim) -> Pass<'a> {
+        let Ground { host, config, state, git, compose, keeper } = ground;
         let in_repo = repo::config_path(config, git);
-        let ownership = Ownership::read(&config.services, &state, in_repo.as_deref());
+        let here = sys::env::hostname();
+        let ownership =
+            Ownership::read(&config.services, &here, git.base(), state, in_repo.as_deref());
+        let temp = keeper.map_or_else(std::env::temp_dir, |_| state.temp());
+        let skip = config.state_dir.clone();
         Pass {
             host,
-            state,
+            state: state.clone(),
             git,
             target: &aim.target,
-            resolver,
+            resolver: Resolver::new(git, *keeper, &aim.target, compose, temp, skip),
             siblings: Siblings::default(),
             config,
-            standing: RefCell::new(standing),
+            keeper: *keeper,
+            aim,
+            standing: RefCell::new(aim.standing.clone()),
             ownership: RefCell::new(ownership),
             differences: RefCell::new(aim.differences.clone()),
+            replaced: RefCell::default(),
         }
     }
 
-    /// Moves every path that no service uses. Returns whether the configuration file was one.
-    fn follow_branch(&self) -> Result<bool, Problem> {
-        let changes = self.differences()?;
-        let (moving, held): (Vec<&Move>, Vec<&Move>) =
-            changes.iter().partition(|change| self.ownership.borrow().is_free(change));
-        let config = repo::config_path(self.config, self.git);
-        let config_moves =
-            moving.iter().any(|change| config.as_deref() == Some(Path::new(&change.path)));
-        let behind = self.standing.borrow().head != *self.target;
-        if behind || !moving.is_empty() {
-            self.move_tree(moving, held)?;
-        }
-        Ok(config_moves)
+    /// From where to where it goes.
+    fn commits(&self) -> Commits {
+        let [current, target] = [&self.aim.standing.head, self.target].map(|c| c.id.clone());
+        Commits { current, target }
+    }
+
+    /// A report with what went wrong so far for the pass as a whole.
+    fn report(&self, unreached: Option<Problem>) -> Report {
+        let problems = unreached.into_iter().chain(self.aim.refused.clone()).collect();
+        Report { commit: Some(self.commits()), problems, ..Report::default() }
+    }
+
+    /// Ids of the containers that the services planned so far would replace. A sync needs no
+    /// foresight: it looks at what became of them.
+    #[must_use]
+    pub fn replaced(&self) -> BTreeSet<String> {
+        self.replaced.borrow().clone()
+    }
+
+    /// Enters containers that a plan would replace.
+    pub fn foresee(&self, replaced: impl IntoIterator<Item = String>) {
+        self.replaced.borrow_mut().extend(replaced);
     }
 
     /// All services of the configuration, those of other hosts included.
@@ -214,85 +286,9 @@ impl<'a> Pass<'a> {
         &self.config.services
     }
 
-    /// The paths that a service uses and that are not yet as the target has them.
-    ///
-    /// # Errors
-    /// When git fails.
-    pub fn held(&self, service: &str, paths: BTreeSet<String>) -> Result<Held, Problem> {
-        self.ownership.borrow_mut().add(service, paths);
-        let ownership = self.ownership.borrow();
-        let uses =
-            |change: &Move| ownership.uses(service, &change.path).then(|| change.path.clone());
-        Ok(Held(self.differences()?.into_iter().filter_map(|change| uses(&change)).collect()))
-    }
-
-    /// Moves the paths that one service uses, now that it may.
-    ///
-    /// # Errors
-    /// When an untracked file is in the way or git fails; nothing was moved then.
-    pub fn move_files(&self, service: &str, paths: BTreeSet<String>) -> Result<(), Problem> {
-        self.ownership.borrow_mut().add(service, paths);
-        let changes = self.differences()?;
-        let ownership = self.ownership.borrow();
-        let (moving, held): (Vec<&Move>, Vec<&Move>) =
-            changes.iter().partition(|change| ownership.uses(service, &change.path));
-        if moving.is_empty() {
-            return Ok(());
-        }
-        let _lock = Lock::take(
-            &self.git.git_dir().join("renew.lock"),
-            Duration::from_secs(120),
-            self.host.clock,
-        )
-        .map_err(|e| Problem::setup("git_lock", e.to_string(), "wait for the other renew"))?;
-        self.move_tree(moving, held)
-    }
-
-    fn move_tree(&self, moving: Vec<&Move>, held: Vec<&Move>) -> Result<(), Problem> {
-        let save_as = self.host.clock.now().format("%Y%m%dT%H%M%S%.3fZ").to_string();
-        let save_as = save_as.replace('.', "-");
-        let count = moving.len();
-        let standing = self.standing.borrow().clone();
-        let saved = self.git.follow(&Moves {
-            from: &standing,
-            target: self.target,
-            moving,
-            held,
-            save_as: &save_as,
-        })?;
-        if let Some(name) = saved {
-            log::warn!("local work in {} was saved as {name}", self.git.top().display());
-        }
-        if count > 0 {
-            let paths = if count == 1 { "path" } else { "paths" };
-            log::info!("moved {count} {paths} to {}", super::resolve::short(&self.target.id));
-        }
-        self.standing.borrow_mut().head = self.target.clone();
-        *self.differences.borrow_mut() = None;
-        Ok(())
-    }
-
-    /// Where the tree differs from the target, looked up again after every move.
-    fn differences(&self) -> Result<Vec<Move>, Problem> {
-        if let Some(known) = self.differences.borrow().as_ref() {
-            return Ok(known.clone());
-        }
-        let found = self.git.differences(self.target)?;
-        *self.differences.borrow_mut() = Some(found.clone());
-        Ok(found)
-    }
-
-    /// Changed paths that a service shares with others: they move with the first of them.
+    /// How much must stay free on docker's disk.
     #[must_use]
-    pub fn shared_paths(&self, service: &str, stacks: &Stacks) -> Vec<String> {
-        let Ok(changes) = self.differences() else { return Vec::new() };
-        self.ownership.borrow_mut().add(service, stacks.paths());
-        let ownership = self.ownership.borrow();
-        let note = |change: &Move| {
-            let others = ownership.others(service, &change.path);
-            let mine = ownership.uses(service, &change.path) && !others.is_empty();
-            mine.then(|| format!("{} moves for {} too", change.path, others.join(", ")))
-        };
-        changes.iter().filter_map(note).collect()
+    pub fn disk_floor_bytes(&self) -> u64 {
+        self.config.disk_floor_bytes
     }
 }

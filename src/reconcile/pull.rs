@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::Host;
+use super::disk::{name_the_disk, room_for};
 use crate::decide::plan::Action;
 use crate::docker::engine::PullProgress;
 use crate::docker::reference::Reference;
@@ -12,8 +13,17 @@ use crate::problem::Problem;
 /// The images that could not be had, and why.
 pub type Failed = BTreeMap<String, Problem>;
 
-/// Pulls every image that the actions want. `stall` is how long a pull may stand still.
-pub fn pull(host: &Host<'_>, actions: &[Action], stall: Duration) -> Failed {
+/// How far a pull may go.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// It is given up when it stands still for this long.
+    pub stall: Duration,
+    /// It does not begin when less than this would be left on docker's disk.
+    pub floor_bytes: u64,
+}
+
+/// Pulls every image that the actions want.
+pub fn pull(host: &Host<'_>, actions: &[Action], limits: Limits) -> Failed {
     let wanted: BTreeSet<&String> = actions
         .iter()
         .filter(|action| action.pull)
@@ -21,7 +31,8 @@ pub fn pull(host: &Host<'_>, actions: &[Action], stall: Duration) -> Failed {
         .collect();
     let mut failed = Failed::new();
     for reference in wanted {
-        if let Err(problem) = pull_one(host, reference, stall) {
+        let room = room_for(host, reference, limits.floor_bytes);
+        if let Err(problem) = room.and_then(|()| pull_one(host, reference, limits.stall)) {
             failed.insert(reference.clone(), problem);
         }
     }
@@ -48,13 +59,14 @@ fn pull_one(host: &Host<'_>, reference: &str, stall: Duration) -> Result<(), Pro
     let start = host.clock.monotonic();
     let engine = host.engine()?;
     let mut last_said = start;
-    engine.pull(image, auth.as_ref(), stall, &host.cancel, &mut |progress| {
+    let pulled = engine.pull(image, auth.as_ref(), stall, &host.cancel, &mut |progress| {
         let now = host.clock.monotonic();
         if now - last_said >= Duration::from_secs(10) {
             last_said = now;
             log::info!("pulling {reference}: {}", progress_words(progress));
         }
-    })?;
+    });
+    pulled.map_err(|error| name_the_disk(host, reference, error.into()))?;
     let took = host.clock.monotonic() - start;
     log::info!("pulled {reference} in {:.1} s", took.as_secs_f64());
     Ok(())

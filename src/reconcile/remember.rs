@@ -1,7 +1,7 @@
 //! What a run writes down: the release that is now in force. What was not acted on and is not
 //! settled keeps its old record.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
@@ -12,8 +12,10 @@ use super::resolve::inputs;
 use super::stack::{Stack, Stacks};
 use super::todo::{Key, starts_again};
 use super::verify::Verdict;
-use crate::decide::plan::{Action, Definition, Desired, DesiredService, Reason, Step};
-use crate::state::{Record, ServiceRecord};
+use crate::decide::plan::{
+    Action, Definition, Desired, DesiredService, FilesAction, Lifetime, Reason, Step,
+};
+use crate::state::{Attempt, Record, ServiceRecord};
 
 /// Everything that a record is made of.
 pub struct Facts<'a> {
@@ -37,13 +39,15 @@ pub struct Facts<'a> {
 #[must_use]
 pub fn remember(old: &Record, facts: &Facts<'_>, now: DateTime<Utc>) -> Record {
     let (projects, attempts) = (BTreeMap::new(), BTreeMap::new());
-    let mut record = Record { projects, attempts, ..old.clone() };
+    let stopped = facts.sight.record.stopped.clone();
+    let mut record = Record { projects, attempts, stopped, ..old.clone() };
     for (stack, desired) in facts.stacks.list.iter().zip(&facts.desired.stacks) {
         let before = old.projects.get(&desired.project);
         let project = record.projects.entry(desired.project.clone()).or_default();
+        let existed = facts.sight.record.projects.get(&desired.project);
         for (name, hash) in &desired.topology {
             // A definition that changed was not applied: what exists is what was recorded.
-            let existing = before.and_then(|before| before.topology.get(name)).unwrap_or(hash);
+            let existing = existed.and_then(|past| past.topology.get(name)).unwrap_or(hash);
             project.topology.insert(name.clone(), existing.clone());
         }
         for (name, service) in &desired.services {
@@ -53,7 +57,12 @@ pub fn remember(old: &Record, facts: &Facts<'_>, now: DateTime<Utc>) -> Record {
                 carry_over_attempt(&mut record, old, &desired.project, name);
             }
             let project = record.projects.entry(desired.project.clone()).or_default();
-            if let Some(now) = fresh.or_else(|| past.cloned()) {
+            if let Some(mut now) = fresh.or_else(|| past.cloned()) {
+                now.commit = match past {
+                    Some(past) if past.files == now.files => past.commit.clone(),
+                    _ if now.files.is_empty() => String::new(),
+                    _ => facts.commit.to_owned(),
+                };
                 project.services.insert(name.clone(), now);
             }
         }
@@ -77,7 +86,7 @@ pub fn remember(old: &Record, facts: &Facts<'_>, now: DateTime<Utc>) -> Record {
 fn carry_over_attempt(record: &mut Record, old: &Record, project: &str, name: &str) {
     if let Some(attempt) = old.attempts.get(project).and_then(|services| services.get(name)) {
         let attempts = record.attempts.entry(project.to_owned()).or_default();
-        attempts.insert(name.to_owned(), attempt.clone());
+        attempts.insert(name.to_owned(), Attempt { ended: true, ..attempt.clone() });
     }
 }
 
@@ -98,15 +107,21 @@ fn one(
     }
     let standing = match (action.step, action.reason) {
         // Still starting counts: these containers are the ones in force.
+        // It went since it is no part of what is in force.
+        (Step::Remove, Reason::Quarantined | Reason::Held | Reason::Deferred) => return None,
         (Step::Recreate | Step::Start | Step::Remove, _) if verdict.is_none() => return None,
         (Step::Recreate, _) => Standing::Applied,
+        (Step::Start, _) if saw_files(facts, &key, action, declared) => Standing::Told,
         (Step::Start, _) if starts_again(action) || action.image.running.is_some() => {
             Standing::Kept
         }
         (Step::Start, _) => Standing::Applied,
         (Step::Remove, _) => Standing::Kept,
+        (Step::Signal, _) if verdict.is_none() => return None,
+        (Step::Signal, _) => Standing::Told,
         _ if facts.sight.unproven.contains(&key) && verdict.is_none() => return None,
         (_, Reason::Adopted) => Standing::Applied,
+        (_, Reason::Files) => Standing::Told,
         (_, Reason::Settled | Reason::Completed | Reason::Unknown) => Standing::Kept,
         _ => return None,
     };
@@ -114,13 +129,27 @@ fn one(
     Some(match (standing, past) {
         (Standing::Applied, _) | (Standing::Kept, None) => now,
         (Standing::Kept, Some(past)) => keep(past, now, definition(facts.sight, &key)),
+        (Standing::Told, past) => {
+            let files = now.files.clone();
+            let past = past.cloned().unwrap_or_else(|| now.clone());
+            ServiceRecord { files, ..keep(&past, now, definition(facts.sight, &key)) }
+        }
     })
+}
+
+/// Whether every container was started just now, and so sees the files that no recreate is wanted
+/// for.
+fn saw_files(facts: &Facts<'_>, key: &Key, action: &Action, declared: &DesiredService) -> bool {
+    let started = facts.sight.ids_of(key).iter().all(|id| action.containers.contains(id));
+    declared.policy.files != FilesAction::Recreate && starts_again(action) && started
 }
 
 /// Whether a service took on the declared definition in this run, or had it before.
 enum Standing {
     Applied,
     Kept,
+    /// It had it before, and nothing more is due for its mounted files.
+    Told,
 }
 
 /// Where the definition of what runs comes from: that of the strangest of the containers.
@@ -138,7 +167,8 @@ fn definition(sight: &Sight, key: &Key) -> Definition {
 
 /// A settled service: what it runs is refreshed, what it was made from stays, since a drift that
 /// `recreate_on` ignores has not been applied. A reading that only compose changed is taken over,
-/// and so is the declared definition when somebody else applied it. The files stay as recorded.
+/// and so is the declared definition when somebody else applied it. The files stay as recorded, and
+/// so does the env file that the containers were made with, unless it was not known.
 fn keep(past: &ServiceRecord, now: ServiceRecord, definition: Definition) -> ServiceRecord {
     let same_meaning = past.definition_sha256 == now.definition_sha256;
     let by_compose_alone = past.inputs == now.inputs && past.compose_version != now.compose_version;
@@ -151,6 +181,9 @@ fn keep(past: &ServiceRecord, now: ServiceRecord, definition: Definition) -> Ser
     if definition == Definition::Declared {
         return ServiceRecord { files: past.files.clone(), ..now };
     }
+    let env_sha256 =
+        now.env_sha256.as_ref().and(past.env_sha256.as_ref().or(now.env_sha256.as_ref()));
+    let now = ServiceRecord { env_sha256: env_sha256.cloned(), ..now };
     if same_meaning || by_compose_alone {
         return ServiceRecord { labels, files: past.files.clone(), ..now };
     }
@@ -158,8 +191,11 @@ fn keep(past: &ServiceRecord, now: ServiceRecord, definition: Definition) -> Ser
         containers: now.containers,
         image: now.image,
         image_id: now.image_id,
+        image_digests: now.image_digests,
+        completed: now.completed,
         replicas: now.replicas,
         labels,
+        env_sha256: now.env_sha256,
         ..past.clone()
     }
 }
@@ -172,12 +208,28 @@ fn current(
     past: Option<&ServiceRecord>,
 ) -> Option<ServiceRecord> {
     let containers: Vec<_> = facts.sight.of(key).collect();
+    let image_id = containers.first().map(|c| c.image_id.0.clone()).unwrap_or_default();
     Some(ServiceRecord {
-        image_id: containers.first().map(|c| c.image_id.0.clone()).unwrap_or_default(),
+        completed: facts.sight.is_completed(key) && declared.lifetime == Lifetime::OneShot,
+        image_digests: digests(facts, &image_id, past),
+        image_id,
         containers: containers.iter().map(|c| c.id.0.clone()).collect(),
         labels: containers.iter().filter_map(|c| c.config_hash.clone()).collect(),
         ..made_from(stack, &key.1, declared, past, facts.held)?
     })
+}
+
+/// Under which names registries have an image: what the engine says of one that has a name here, else
+/// what was known.
+fn digests(facts: &Facts<'_>, id: &str, past: Option<&ServiceRecord>) -> BTreeSet<String> {
+    let mut named = facts.sight.observed.images.values();
+    let named = named.find(|image| image.local_id.as_deref() == Some(id));
+    let known = past.filter(|past| past.image_id == id).map(|past| &past.image_digests);
+    match (named.map(|image| &image.digests), known) {
+        (Some(said), _) if !said.is_empty() => said.clone(),
+        (_, Some(known)) => known.clone(),
+        (_, None) => BTreeSet::new(),
+    }
 }
 
 /// What a compose service is about to become.
@@ -205,12 +257,16 @@ fn made_from(
     past: Option<&ServiceRecord>,
     held: &Held,
 ) -> Option<ServiceRecord> {
+    if stack.in_force.contains(name) {
+        return past.cloned();
+    }
     let value = stack.model().services().find(|(other, _)| *other == name)?.1;
     Some(ServiceRecord {
         image: declared.image.clone(),
         definition_sha256: declared.definition.clone(),
         definition: stack.model().definition(value),
         files: held.in_force(&declared.files, past.map(|past| &past.files)),
+        env_sha256: declared.env.clone(),
         replicas: declared.replicas,
         inputs: inputs(&stack.resolved, &stack.spec),
         compose_version: stack.resolved.compose_version.clone(),

@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::Host;
+use super::keeper::Keeper;
 use crate::config::Config;
-use crate::git::{Access, Commit, Git, Move, Source, Standing, Trust, redact};
+use crate::git::{Access, Commit, Git, Move, News, Source, Standing, Trust, redact};
 use crate::problem::Problem;
 use crate::state::StateDir;
+use crate::sys::lock::Lock;
 
 /// Opens the working tree, with the credentials of the configuration for its remote.
 ///
@@ -81,6 +83,8 @@ fn access(config: &Config) -> Access {
 
 /// The commit that a pass works towards, and how the tree differs from it.
 pub struct Aim {
+    /// Where the tree stands before.
+    pub standing: Standing,
     /// The commit.
     pub target: Commit,
     /// The differences, when they are known.
@@ -89,8 +93,86 @@ pub struct Aim {
     pub refused: Option<Problem>,
 }
 
+impl Aim {
+    /// To stay where the tree stands, and why.
+    #[must_use]
+    pub fn stay(&self, refused: Problem) -> Aim {
+        Aim::staying(&self.standing, refused)
+    }
+
+    fn staying(standing: &Standing, refused: Problem) -> Aim {
+        let (standing, target) = (standing.clone(), standing.head.clone());
+        Aim { standing, target, differences: None, refused: Some(refused) }
+    }
+}
+
+/// Fetches for a sync, and says what to work towards. The second is why the remote gave nothing.
+///
+/// # Errors
+/// When it cannot be told where the tree stands, another branch is checked out, we are asked to
+/// stop; or as [`aim`].
+pub fn arrive(
+    host: &Host<'_>,
+    config: &Config,
+    state: &StateDir,
+    keeper: &Keeper<'_>,
+    lock: &Lock,
+) -> Result<(Aim, Option<Problem>), Problem> {
+    let repo = &config.repo;
+    let (remote, branch) = (&repo.remote, &repo.branch);
+    let stands = || keeper.work(lock, |git| git.standing(remote, branch));
+    let settled = settled(config, state, keeper.git);
+    let was_settled = settled.is_some();
+    let mut standing = settled.map_or_else(stands, Ok)?;
+    let known = standing.upstream.as_ref();
+    let news = keeper.work(lock, |git| git.fetch_news(remote, branch, known));
+    if host.cancel.is_set() {
+        return Err(Problem::interrupted());
+    }
+    if news == Ok(News::Fetched) {
+        standing = stands()?;
+    }
+    check_branch(keeper.git, &standing, branch)?;
+    let wanted = standing.upstream.as_ref().unwrap_or(&standing.head);
+    // From where it stands a settled tree differs nowhere.
+    let nowhere = (was_settled && *wanted == standing.head).then(Vec::new);
+    let aim = keeper
+        .work(lock, |git| aim(config, state, git, &standing, wanted.clone(), nowhere.clone()))?;
+    // Where the tree stands in the end, for the next look: unkept, that costs a git process more.
+    let Commit { id, tree } = &aim.target;
+    if let Err(problem) = state.keep_head(lock, id, tree) {
+        log::debug!("{problem}");
+    }
+    Ok((aim, news.err()))
+}
+
+/// Where a tree stands of which one look tells that it is settled. The look does not tell the tree
+/// object; the state knows it since the commit was first met.
+fn settled(config: &Config, state: &StateDir, git: &Git<'_>) -> Option<Standing> {
+    let (remote, branch) = (&config.repo.remote, &config.repo.branch);
+    // Without what the state knows, the look would be in vain.
+    let (id, tree) = state.head()?;
+    let head = Commit { id, tree };
+    (git.settled_at(remote, branch)? == head.id).then(|| Standing {
+        upstream: Some(head.clone()),
+        head,
+        branch: format!("refs/heads/{branch}"),
+    })
+}
+
+/// Where the tree stands, with the branch of the configuration checked out.
+///
+/// # Errors
+/// When git fails, or another branch, or none, is checked out.
+pub fn standing(config: &Config, git: &Git<'_>) -> Result<Standing, Problem> {
+    let standing = git.standing(&config.repo.remote, &config.repo.branch)?;
+    check_branch(git, &standing, &config.repo.branch)?;
+    Ok(standing)
+}
+
 /// The wanted commit, unless it may not be deployed or something untracked is in its way: then the
-/// pass stays where it is, so that what runs is still healed.
+/// pass stays where it is, so that what runs is still healed. Where the tree differs from it is looked
+/// up unless it is known.
 ///
 /// # Errors
 /// When git fails, or the commit is refused and nothing was ever accepted here.
@@ -100,9 +182,9 @@ pub fn aim(
     git: &Git<'_>,
     standing: &Standing,
     wanted: Commit,
+    known: Option<Vec<Move>>,
 ) -> Result<Aim, Problem> {
-    let stay =
-        |refused| Aim { target: standing.head.clone(), differences: None, refused: Some(refused) };
+    let stay = |refused| Aim::staying(standing, refused);
     let accepted = was_accepted(config, state);
     if wanted != standing.head || !accepted {
         match may_deploy(config, git, &wanted) {
@@ -112,10 +194,15 @@ pub fn aim(
             Err(problem) => return Ok(stay(problem)),
         }
     }
-    let differences = git.differences(&wanted)?;
+    let differences = known.map_or_else(|| git.differences(&wanted), Ok)?;
     let moving: Vec<&Move> = differences.iter().collect();
     Ok(match git.refuse_obstacles(&moving) {
-        Ok(()) => Aim { target: wanted, differences: Some(differences), refused: None },
+        Ok(()) => Aim {
+            standing: standing.clone(),
+            target: wanted,
+            differences: Some(differences),
+            refused: None,
+        },
         Err(problem) => stay(problem),
     })
 }
@@ -148,7 +235,7 @@ pub fn incoming_config(host: &Host<'_>, config: &Config) -> Result<Option<Vec<u8
     let Ok(looked) = git.look(&config.repo.remote, &config.repo.branch) else { return Ok(None) };
     let state = StateDir::at(&config.state_dir);
     let standing = git.standing(&config.repo.remote, &config.repo.branch)?;
-    let aim = aim(config, &state, &looked.git, &standing, looked.target.clone())?;
+    let aim = aim(config, &state, &looked.git, &standing, looked.target.clone(), None)?;
     let path = path.to_string_lossy().into_owned();
     let Some(incoming) = looked.git.content_at(&aim.target.id, &path)? else { return Ok(None) };
     let present = std::fs::read(&config.path).unwrap_or_default();
@@ -163,10 +250,7 @@ pub fn config_path(config: &Config, git: &Git<'_>) -> Option<PathBuf> {
 }
 
 /// A tree with another branch checked out is somebody's work.
-///
-/// # Errors
-/// When another branch, or none, is checked out.
-pub fn check_branch(git: &Git<'_>, standing: &Standing, branch: &str) -> Result<(), Problem> {
+fn check_branch(git: &Git<'_>, standing: &Standing, branch: &str) -> Result<(), Problem> {
     if standing.branch == format!("refs/heads/{branch}") {
         return Ok(());
     }

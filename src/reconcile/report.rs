@@ -1,11 +1,16 @@
 //! What a pass has to say: values for the command line to print. Prints nothing itself.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::Host;
+use super::todo::Key;
 use crate::decide::plan::Action;
 use crate::problem::{Problem, Trouble};
+
+/// Stands in a log line between what is done and why: whoever is shown the why elsewhere is told the
+/// first half only. A control character, which no text of others has after it was made fit to print.
+pub const WHY: char = '\u{1f}';
 
 /// The outcome of one pass over services.
 #[derive(Debug, Default)]
@@ -46,6 +51,21 @@ pub struct ServiceReport {
     pub actions: Vec<Action>,
     /// Remarks that are no failure.
     pub notes: Vec<String>,
+    /// What is told of it to those who ask later.
+    pub story: Story,
+}
+
+/// What a run tried, and from where.
+#[derive(Debug, Default)]
+pub struct Story {
+    /// The commit of the release before; empty before the first.
+    pub from: String,
+    /// The commit that was worked towards.
+    pub commit: String,
+    /// What was carried out or tried.
+    pub tried: Vec<Action>,
+    /// The image references that were declared before, by compose project and service.
+    pub images: BTreeMap<Key, String>,
 }
 
 /// The result of a run.
@@ -61,6 +81,18 @@ pub enum Outcome {
     Unverified,
     /// Not done, because that would not be safe.
     Refused,
+    /// A change waits for its window.
+    Deferred,
+    /// There is something to do, and it is only looked at.
+    Observed,
+    /// A person paused it: it was not even looked at.
+    Paused,
+    /// What was changed went bad, and what was in force before is again.
+    RolledBack,
+    /// The target has failed before and is not tried again.
+    Quarantined,
+    /// A person put it back and wants it to stay there.
+    Held,
     /// Another run works on it.
     Skipped,
 }
@@ -75,6 +107,12 @@ impl Outcome {
             Outcome::Failed => "failed",
             Outcome::Unverified => "unverified",
             Outcome::Refused => "refused",
+            Outcome::Deferred => "deferred",
+            Outcome::Observed => "observed",
+            Outcome::Paused => "paused",
+            Outcome::RolledBack => "rolled_back",
+            Outcome::Quarantined => "quarantined",
+            Outcome::Held => "held",
             Outcome::Skipped => "skipped",
         }
     }
@@ -117,6 +155,7 @@ impl ServiceReport {
             error: None,
             actions: Vec::new(),
             notes: Vec::new(),
+            story: Story::default(),
         }
     }
 

@@ -10,9 +10,13 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
+use super::env::{BYTES_MAX, Env, PrivateCopy};
 use super::export::{Export, Opened};
+use super::keeper::Keeper;
 use super::model::{Model, sha256};
 use super::named;
+use super::profiles::may_hide_services;
+use super::unset::unset_variables;
 use crate::docker::compose::{Compose, Scope};
 use crate::docker::redact::Secrets;
 use crate::git::{Commit, Git};
@@ -23,8 +27,8 @@ use crate::sys::fs::{Stamp, read_bounded};
 /// Compose resolves in tens of milliseconds; one that takes this long hangs.
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// No env file is larger.
-const ENV_BYTES_MAX: u64 = 1 << 20;
+/// A model as compose prints it, and what it warned about.
+type Answer = Result<(Vec<u8>, String), Problem>;
 
 /// One stack as the configuration describes it.
 #[derive(Debug, Clone)]
@@ -35,8 +39,6 @@ pub struct StackSpec {
     pub profiles: Vec<String>,
     /// The project, when the configuration names it.
     pub project: Option<String>,
-    /// The secret env file beside the repository.
-    pub env_file: Option<PathBuf>,
 }
 
 impl StackSpec {
@@ -50,6 +52,7 @@ impl StackSpec {
 /// Resolves stacks of one target commit.
 pub struct Resolver<'a> {
     git: &'a Git<'a>,
+    keeper: Option<Keeper<'a>>,
     target: &'a Commit,
     compose: &'a Compose<'a>,
     temp: PathBuf,
@@ -59,17 +62,25 @@ pub struct Resolver<'a> {
 }
 
 impl<'a> Resolver<'a> {
-    /// A resolver for `target`. Temporary files go below `temp`; `skip` is the state directory.
+    /// A resolver for `target`. Temporary files go below `temp`; `skip` is the state directory. With
+    /// a keeper, damage that is met on the way is mended.
     #[must_use]
     pub fn new(
         git: &'a Git<'a>,
+        keeper: Option<Keeper<'a>>,
         target: &'a Commit,
         compose: &'a Compose<'a>,
         temp: PathBuf,
         skip: PathBuf,
     ) -> Resolver<'a> {
         let (export, version) = (OnceCell::new(), OnceCell::new());
-        Resolver { git, target, compose, temp, skip, export, version }
+        Resolver { git, keeper, target, compose, temp, skip, export, version }
+    }
+
+    /// The repository.
+    #[must_use]
+    pub fn git(&self) -> &'a Git<'a> {
+        self.git
     }
 
     /// Where temporary files go.
@@ -80,9 +91,9 @@ impl<'a> Resolver<'a> {
 
     /// What the cache must have been made for to be good.
     #[must_use]
-    pub fn key(&self, spec: &StackSpec) -> String {
+    pub fn key(&self, spec: &StackSpec, env: &Env) -> String {
         let parts = (&self.target.tree, spec, self.compose.identity(), self.git.top());
-        sha256(&format!("{parts:?} {:?}", self.env_names(spec)))
+        sha256(&format!("{parts:?} {:?} {:?}", env.sha256(), self.env_names(spec)))
     }
 
     /// Names beside the compose file that may be optional env files: one that appears is read.
@@ -99,12 +110,20 @@ impl<'a> Resolver<'a> {
     ///
     /// # Errors
     /// When the target cannot be laid out or compose cannot resolve it.
-    pub fn resolve(&self, spec: &StackSpec, now: DateTime<Utc>) -> Result<Resolved, Problem> {
-        let key = self.key(spec);
+    pub fn resolve(
+        &self,
+        spec: &StackSpec,
+        env: &Env,
+        now: DateTime<Utc>,
+    ) -> Result<Resolved, Problem> {
+        let key = self.key(spec, env);
         let export = self.export()?;
-        let scope = self.scope(export, spec)?;
+        let copy = env.copy_below(&self.temp)?;
+        let scope = self.scope(export, spec, copy.as_ref().map(PrivateCopy::path))?;
         let watch = export.watch();
-        let answer = self.compose.config(&scope, DEADLINE);
+        let (compose_version, answer) = self.version_and_config(&scope);
+        // First of all: something else in its place was asked in vain, and does not say why.
+        let compose_version = compose_version?;
         let opened = match watch.and_then(|watch| watch.opened()) {
             Ok(opened) => export.sort(&opened),
             Err(cause) => {
@@ -113,46 +132,84 @@ impl<'a> Resolver<'a> {
             }
         };
         let (text, warnings) = answer.map_err(|problem| {
+            if let Some(unsupported) = export.submodule_named_in(&problem.message) {
+                return unsupported.problem();
+            }
             let [laid_out, real] = [export.root(), self.git.top()].map(Path::to_string_lossy);
             let message = problem.message.replace(laid_out.as_ref(), real.as_ref());
-            let message = self.secrets(export, spec, &opened).hide(&message);
-            Problem { message, ..problem }
+            let mut secrets = Secrets::default();
+            let texts = self.env_texts(export, spec, env, &opened);
+            texts.iter().for_each(|(_, text)| secrets.add_env_file(text));
+            let message = secrets.hide(&message);
+            let resolution = problem.resolution.replace(laid_out.as_ref(), real.as_ref());
+            env.blame(copy.as_ref(), Problem { message, resolution, ..problem })
         })?;
         let model = self.relocate(export, &text)?;
-        let services = self.compose.all_services(&scope, DEADLINE)?;
         let mounted = Model::new(&model).all_mounted(self.git.top());
+        brought(export, mounted.iter().chain(&opened.tracked))?;
+        let services = match may_hide_services(&scope.files) {
+            true => self.compose.all_services(&scope, DEADLINE)?,
+            false => Model::new(&model).services().map(|(name, _)| name.to_owned()).collect(),
+        };
         let object = |path: &String| export.object(path).map(|oid| (path.clone(), oid.to_owned()));
         Ok(Resolved {
             key,
             made_at: now,
             services,
-            compose_version: self.version()?.clone(),
+            compose_version,
             tracked: opened.tracked.iter().filter_map(object).collect(),
             untracked: self.stamps(export, spec, &opened, &model),
             sources: mounted.iter().filter_map(object).collect(),
-            warnings: unset_variables(&warnings),
+            warnings: unset_variables(&warnings, &self.env_texts(export, spec, env, &opened)),
+            env_sha256: env.sha256().map(str::to_owned),
             model,
         })
     }
 
-    fn export(&self) -> Result<&Export, Problem> {
+    /// The target laid out in a private folder, once a pass.
+    ///
+    /// # Errors
+    /// As [`Export::make`].
+    pub fn export(&self) -> Result<&Export, Problem> {
         if let Some(export) = self.export.get() {
             return Ok(export);
         }
-        let export = Export::make(self.git, self.target, &self.temp, &self.skip)?;
+        let make = |git: &Git<'_>| Export::make(git, self.target, &self.temp, &self.skip);
+        let export = match &self.keeper {
+            Some(keeper) => keeper.reading(make)?,
+            None => make(self.git)?,
+        };
         Ok(self.export.get_or_init(|| export))
     }
 
-    fn version(&self) -> Result<&String, Problem> {
+    /// What compose makes of a stack, and its version: once a pass, and then at the same time, since
+    /// each starts a process that takes longer than all we do around it.
+    fn version_and_config(&self, scope: &Scope) -> (Result<String, Problem>, Answer) {
+        let compose = self.compose;
+        let config = || compose.config(scope, DEADLINE);
         if let Some(version) = self.version.get() {
-            return Ok(version);
+            return (Ok(version.clone()), config());
         }
-        let version = self.compose.version()?;
-        Ok(self.version.get_or_init(|| version))
+        let (version, answer) = std::thread::scope(|threads| {
+            let version = threads.spawn(|| compose.version());
+            let answer = config();
+            // A thread that panicked is asked again, here.
+            (version.join().unwrap_or_else(|_| compose.version()), answer)
+        });
+        let version = version.map(|version| self.version.get_or_init(|| version).clone());
+        (version, answer)
     }
 
-    fn scope(&self, export: &Export, spec: &StackSpec) -> Result<Scope, Problem> {
+    fn scope(
+        &self,
+        export: &Export,
+        spec: &StackSpec,
+        env_copy: Option<&Path>,
+    ) -> Result<Scope, Problem> {
         let directory = export.root().join(spec.folder());
+        let names: Vec<String> =
+            spec.files.iter().map(|file| file.to_string_lossy().into_owned()).collect();
+        brought(export, names.iter())?;
         for file in &spec.files {
             if !export.root().join(file).is_file() {
                 return Err(Problem::setup(
@@ -168,7 +225,7 @@ impl<'a> Resolver<'a> {
         Ok(Scope {
             project: spec.project.clone(),
             files: spec.files.iter().map(|file| export.root().join(file)).collect(),
-            env_files: own.into_iter().chain(spec.env_file.clone()).collect(),
+            env_files: own.into_iter().chain(env_copy.map(Path::to_path_buf)).collect(),
             profiles: spec.profiles.clone(),
             pwd: Some(self.git.top().join(spec.folder())),
             directory,
@@ -209,7 +266,6 @@ impl<'a> Resolver<'a> {
         let mut paths: BTreeSet<PathBuf> = opened.untracked.iter().cloned().collect();
         paths.extend(self.named(export, spec, opened).into_iter().filter(outside));
         paths.insert(self.git.top().join(spec.folder()).join(".env"));
-        paths.extend(spec.env_file.clone());
         paths.into_iter().map(|path| (path.clone(), Stamp::of(&path))).collect()
     }
 
@@ -227,20 +283,24 @@ impl<'a> Resolver<'a> {
     }
 
     /// What compose may have read in env files: its complaints quote them.
-    fn secrets(&self, export: &Export, spec: &StackSpec, opened: &Opened) -> Secrets {
+    fn env_texts(
+        &self,
+        export: &Export,
+        spec: &StackSpec,
+        env: &Env,
+        opened: &Opened,
+    ) -> Vec<(PathBuf, String)> {
         let mut paths = self.named(export, spec, opened);
-        paths.extend(spec.env_file.clone());
         paths.extend(
             opened.untracked.iter().filter(|path| !is_yaml(&path.to_string_lossy())).cloned(),
         );
         paths.insert(self.git.top().join(spec.folder()).join(".env"));
-        let mut secrets = Secrets::default();
-        for path in paths {
-            if let Ok(content) = read_bounded(&path, ENV_BYTES_MAX) {
-                secrets.add_env_file(&String::from_utf8_lossy(&content));
-            }
-        }
-        secrets
+        let own = env.path().map(|path| (path.to_path_buf(), env.text().into_owned()));
+        let text = |path: PathBuf| {
+            let content = read_bounded(&path, BYTES_MAX).ok()?;
+            Some((path, String::from_utf8_lossy(&content).into_owned()))
+        };
+        own.into_iter().chain(paths.into_iter().filter_map(text)).collect()
     }
 }
 
@@ -255,44 +315,23 @@ pub fn inputs(resolved: &Resolved, spec: &StackSpec) -> String {
         .map(|(path, hash)| (path, hash.unwrap_or_default()))
         .collect();
     let read: &BTreeMap<String, String> = &resolved.tracked;
-    sha256(&format!("{read:?} {beside:?} {spec:?}"))
+    sha256(&format!("{read:?} {beside:?} {spec:?} {:?}", resolved.env_sha256))
+}
+
+/// Refuses a target in which something that the service uses would be empty, or a pointer.
+fn brought<'p>(export: &Export, mut used: impl Iterator<Item = &'p String>) -> Result<(), Problem> {
+    match used.find_map(|path| export.unsupported(path)) {
+        Some(unsupported) => Err(unsupported.problem()),
+        None => Ok(()),
+    }
 }
 
 fn is_yaml(path: &str) -> bool {
     path.ends_with(".yml") || path.ends_with(".yaml")
 }
 
-/// The variables that compose set to a blank because nothing defines them.
-fn unset_variables(complaint: &str) -> Vec<String> {
-    let names: BTreeSet<String> = complaint
-        .lines()
-        .filter(|line| line.contains("variable is not set"))
-        .filter_map(|line| {
-            let (_, rest) = line.split_once("The ")?;
-            let (name, _) = rest.split_once(" variable")?;
-            Some(name.trim_matches(|c| c == '"' || c == '\\').to_owned())
-        })
-        .collect();
-    names.into_iter().collect()
-}
-
 /// A commit id as people read it.
 #[must_use]
 pub fn short(id: &str) -> &str {
     id.get(..12).unwrap_or(id)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::unset_variables;
-
-    #[test]
-    fn unset_variables_are_named_once() {
-        let text = "time=\"2026-01-01T00:00:00Z\" level=warning msg=\"The \\\"TOKEN\\\" variable is \
-                    not set. Defaulting to a blank string.\"\n\
-                    time=\"x\" level=warning msg=\"The \\\"TOKEN\\\" variable is not set.\"\n\
-                    level=warning msg=\"version is obsolete\"";
-        assert_eq!(unset_variables(text), ["TOKEN"]);
-        assert!(unset_variables("").is_empty());
-    }
 }

@@ -1,23 +1,38 @@
 //! One run of one service: resolve, observe and plan, pull and look again, move the files, apply,
 //! verify, record. Level-triggered: done twice, it does nothing the second time.
 
+mod change;
+mod deploy;
+mod failure;
+mod probation;
+mod pull;
+mod soak;
+mod undo;
+
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Host;
-use super::apply::{Apply, Verdicts};
-use super::attempts::begin;
-use super::gate::QuorumGate;
+use super::chronicle;
+use super::deeds::Deeds;
+use super::disk::lacking;
+use super::gate::{QuorumGate, stops};
 use super::held::Held;
+use super::in_force::{InForce, image_in_force};
+use super::mounts::directories;
 use super::observe::{Sight, look};
 use super::pass::Pass;
-use super::pull::{Failed, pull};
-use super::remember::{Facts, remember};
-use super::report::{Outcome, ServiceReport};
+use super::pause::{paused, sweep};
+use super::policy;
+use super::precheck::{Doomed, Precheck};
+use super::report::{Outcome, ServiceReport, Story};
+use super::script::Scripts;
 use super::stack::Stacks;
-use super::todo::{Obstacles, before_pull, key, makes, replanned, starts_again};
+use super::todo::key;
+use super::unset::refuse;
 use super::verify::Verdict;
 use crate::config::Service;
-use crate::decide::plan::{Action, Desired, Orphans, Reason, Step, plan};
+use crate::decide::plan::{Action, Changes, Desired, ImageFact, Step, plan, settle};
 use crate::problem::Problem;
 use crate::state::{Record, ServiceLock};
 use crate::sys::child_record::ChildRecord;
@@ -28,6 +43,11 @@ const LEFTOVER_PATIENCE: Duration = Duration::from_secs(20);
 /// Runs one service of a sync.
 pub fn run(pass: &Pass<'_>, service: &Service) -> ServiceReport {
     let name = service.name.as_str();
+    match paused(pass, service) {
+        Ok(None) => sweep(pass, service),
+        Ok(Some(report)) => return report,
+        Err(problem) => return ServiceReport::stopped(name, problem),
+    }
     let lock = match pass.state.lock(name) {
         Ok(lock) => lock,
         Err(problem) => return ServiceReport::stopped(name, problem),
@@ -36,45 +56,62 @@ pub fn run(pass: &Pass<'_>, service: &Service) -> ServiceReport {
     if ChildRecord::end_leftover(&running, LEFTOVER_PATIENCE, pass.host.clock) {
         log::warn!("{name}: ended a child of a run that was killed");
     }
-    match Run::begin(pass, service, Some(&lock)).and_then(|run| run.carry_out(&lock)) {
-        Ok(report) => report,
-        Err(problem) => ServiceReport::stopped(name, problem),
-    }
+    let began = pass.host.clock.now();
+    let done = Run::begin(pass, service, Some(&lock)).and_then(|run| run.carry_out(&lock));
+    let report = done.unwrap_or_else(|problem| ServiceReport::stopped(name, problem));
+    chronicle::write(pass, &lock, &report, began);
+    pass.host.stop.changed();
+    report
 }
 
 /// Says what [`run`] would do, and changes nothing.
 pub fn foresee(pass: &Pass<'_>, service: &Service) -> ServiceReport {
-    match Run::begin(pass, service, None).and_then(|run| run.foretell()) {
-        Ok(report) => report,
-        Err(problem) => {
-            ServiceReport { result: None, ..ServiceReport::stopped(service.name.as_str(), problem) }
-        }
-    }
+    let foretold = || match paused(pass, service)? {
+        Some(report) => Ok(report),
+        None => Run::begin(pass, service, None)?.foretell(),
+    };
+    let name = service.name.as_str();
+    let report = foretold().unwrap_or_else(|problem| ServiceReport::stopped(name, problem));
+    ServiceReport { result: None, ..report }
+}
+
+/// What a run is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// To bring the service in step with git.
+    Follow,
+    /// To undo what it just did: nobody is asked again, and it is not undone itself.
+    Undo,
 }
 
 /// A run whose stacks are resolved.
-struct Run<'a> {
+pub struct Run<'a> {
     pass: &'a Pass<'a>,
     host: &'a Host<'a>,
     service: &'a Service,
     lock: Option<&'a ServiceLock>,
-    record: Record,
-    stacks: Stacks,
-    desired: Desired,
+    /// What is remembered.
+    pub record: Record,
+    /// What git declares.
+    pub stacks: Stacks,
+    /// The same for the planner.
+    pub desired: Desired,
+    /// What is kept up instead by those that wait.
+    in_force: Option<InForce>,
+    /// Until when all wait for a window.
+    window: Option<String>,
+    purpose: Purpose,
     gate: QuorumGate<'a>,
-}
-
-/// What a run did so far.
-struct Deeds {
-    sight: Sight,
-    failed: Failed,
-    /// What was carried out or tried.
-    tried: Vec<Action>,
-    verdicts: Verdicts,
+    /// Why it is not known whether a window is open.
+    no_time: Option<Problem>,
 }
 
 impl<'a> Run<'a> {
-    fn begin(
+    /// Resolves the stacks of a service. Only with its lock is anything kept of that.
+    ///
+    /// # Errors
+    /// When the engine does not answer, a stack does not resolve, or the record cannot be used.
+    pub fn begin(
         pass: &'a Pass<'a>,
         service: &'a Service,
         lock: Option<&'a ServiceLock>,
@@ -82,33 +119,91 @@ impl<'a> Run<'a> {
         // Without an engine nothing below is of use: not even compose is asked.
         pass.host.engine()?;
         let record = pass.state.record(service.name.as_str())?;
-        let now = pass.host.clock.now();
-        let stacks = Stacks::resolve(service, &pass.resolver, &pass.state, lock, now)?;
-        pass.siblings.claim(service, &stacks)?;
-        let desired = stacks.desired(service, pass.git.top());
+        let record = probation::judge(pass, service, lock, record)?;
+        let run = Run::open(pass, service, lock, record, Purpose::Follow)?;
+        pass.siblings.claim(service, &run.stacks)?;
+        Ok(run)
+    }
+
+    fn open(
+        pass: &'a Pass<'a>,
+        service: &'a Service,
+        lock: Option<&'a ServiceLock>,
+        record: Record,
+        purpose: Purpose,
+    ) -> Result<Run<'a>, Problem> {
+        let stacks = Stacks::resolve(service, &pass.resolver, &pass.state, lock, pass.host)?;
+        let (changes, no_time) = policy::changes(pass.host, service, &stacks, &record)?;
+        let mut desired = stacks.desired(service, pass.git.top(), &changes);
+        desired.directories = directories(pass);
+        let window = match changes {
+            Changes::Deferred(until) => Some(until),
+            Changes::Allowed | Changes::Observed => None,
+        };
         let gate = QuorumGate::new(pass.host, service, record.local_url_answered.clone());
-        Ok(Run { pass, host: pass.host, service, lock, record, stacks, desired, gate })
+        let (host, in_force) = (pass.host, None);
+        let mut run = Run {
+            pass,
+            host,
+            service,
+            lock,
+            record,
+            stacks,
+            desired,
+            in_force,
+            window,
+            purpose,
+            gate,
+            no_time,
+        };
+        run.keep_up(None)?;
+        Ok(run)
+    }
+
+    /// Finds out who waits, and what is kept up instead. Before the images are known, all that may
+    /// wait do.
+    fn keep_up(&mut self, images: Option<&BTreeMap<String, ImageFact>>) -> Result<(), Problem> {
+        let now = self.host.clock.now();
+        let waits = self.waits(images, now);
+        if waits.is_empty() {
+            self.in_force = None;
+            return Ok(());
+        }
+        if self.in_force.as_ref().is_some_and(|kept| kept.waits == waits) {
+            return Ok(());
+        }
+        let stacks =
+            self.stacks.in_force(&self.record, &waits, |past| image_in_force(self.host, past))?;
+        let all = self.window.clone().map_or(Changes::Allowed, Changes::Deferred);
+        let desired = stacks.desired(self.service, self.pass.git.top(), &all);
+        let directories = self.desired.directories.clone();
+        self.in_force =
+            Some(InForce { stacks, desired: Desired { directories, ..desired }, waits });
+        Ok(())
     }
 
     /// Looks at the world. Who is a stranger in a project is asked of all services of the
     /// configuration, but only once there is one.
-    fn look(&mut self) -> Result<Sight, Problem> {
-        let sight = look(self.pass, self.service, &self.stacks, &self.desired, &self.record)?;
+    ///
+    /// # Errors
+    /// When the engine does not answer.
+    pub fn look(&mut self) -> Result<Sight, Problem> {
+        let in_force = self.in_force.as_ref().map(|in_force| &in_force.desired);
+        let (stacks, desired) = (&self.stacks, &self.desired);
+        let sight = look(self.pass, self.service, stacks, desired, in_force, &self.record)?;
         let strange = sight.containers.iter().any(|container| {
             let known = self.desired.known_services.get(&container.project);
             known.is_some_and(|names| !names.contains(&container.compose_service))
         });
         if strange {
-            match self.pass.siblings.others(self.pass, self.service, self.lock) {
-                Ok(others) => {
-                    for (project, names) in others {
-                        if let Some(known) = self.desired.known_services.get_mut(&project) {
-                            known.extend(names);
-                        }
-                    }
-                }
-                Err(why) => self.desired.orphans = Orphans::Doubt(why),
+            let others = self.pass.siblings.others(self.pass, self.service, self.lock);
+            let in_force = self.in_force.as_mut().map(|in_force| &mut in_force.desired);
+            for desired in [Some(&mut self.desired), in_force].into_iter().flatten() {
+                desired.learn(&others);
             }
+        }
+        if !self.record.quarantine.is_empty() {
+            self.keep_up(Some(&sight.observed.images))?;
         }
         Ok(sight)
     }
@@ -117,8 +212,19 @@ impl<'a> Run<'a> {
     fn plan(&self, sight: &Sight) -> Result<Vec<Action>, Problem> {
         let memory = self.stacks.memory(&sight.record);
         let mut actions = plan(&self.desired, &memory, &sight.observed);
-        self.gate.pass(&mut actions, sight)?;
-        Ok(actions)
+        if let Some(in_force) = &self.in_force {
+            actions = in_force.put_off(actions, &self.desired, &memory, sight);
+        }
+        if self.purpose == Purpose::Follow {
+            self.gate.pass(&mut actions, sight)?;
+        }
+        Ok(settle(actions, self.kept_up().1, &sight.observed))
+    }
+
+    /// What is made and recorded: what git declares, or what is in force while changes wait.
+    fn kept_up(&self) -> (&Stacks, &Desired) {
+        let declared = (&self.stacks, &self.desired);
+        self.in_force.as_ref().map_or(declared, |kept| (&kept.stacks, &kept.desired))
     }
 
     fn held(&self) -> Result<Held, Problem> {
@@ -131,9 +237,12 @@ impl<'a> Run<'a> {
 
     fn report(&self) -> ServiceReport {
         let mut report = ServiceReport::new(self.service.name.as_str());
-        report.error = self.stacks.fallen_back.clone();
+        report.error = self.stacks.fallen_back.clone().or_else(|| self.no_time.clone());
         for (project, names) in self.stacks.unset_variables() {
             report.notes.push(format!("{project}: nothing sets {}", names.join(", ")));
+        }
+        for name in policy::unknown_names(self.service, |name| self.stacks.declare(name)) {
+            report.notes.push(format!("per_service has {name}, which is in no compose file"));
         }
         report
     }
@@ -144,175 +253,61 @@ impl<'a> Run<'a> {
         report.actions = self.plan(&sight)?;
         report.gate = self.gate.said();
         report.actions.retain(|action| self.pass.siblings.is_first_to_remove(action));
-        report.error = report.error.or_else(|| self.refuse_unset(&report.actions));
+        report.error = report.error.or_else(|| refuse(&self.stacks, &report.actions));
+        report.error = report.error.or(self.doomed(&sight, &report.actions)?.into_values().next());
+        if report.actions.iter().any(|action| stops(action, &sight)) {
+            let scripts = Scripts::new(self.pass, self.service, &self.record.commit);
+            report.error = report.error.or_else(|| scripts.unusable());
+        }
+        let floor_bytes = self.pass.disk_floor_bytes();
+        report.error = report.error.or_else(|| lacking(self.host, &report.actions, floor_bytes));
+        let replaced = report.actions.iter().filter(|action| action.step == Step::Recreate);
+        self.pass.foresee(replaced.flat_map(|action| sight.ids_of(&key(action))));
         report.notes.extend(self.pass.shared_paths(self.service.name.as_str(), &self.stacks));
         Ok(report)
     }
 
     fn carry_out(mut self, lock: &ServiceLock) -> Result<ServiceReport, Problem> {
         let mut report = self.report();
+        report.story = self.story();
         let mut deeds = self.plan_and_pull(&mut report)?;
         report.gate = self.gate.said();
-        let unset = self.refuse_unset(&report.actions);
-        let first_lost = deeds.failed.values().next().cloned();
-        report.error = report.error.or_else(|| unset.clone()).or(first_lost);
-        let refused = report.actions.iter().any(|action| action.reason == Reason::Refused);
-        if report.error.is_none() && !refused {
-            self.pass.move_files(self.service.name.as_str(), self.stacks.paths())?;
+        let scripts = Scripts::new(self.pass, self.service, &self.record.commit);
+        let done = self.deploy(lock, &scripts, &mut deeds, &mut report);
+        // Good without having been tried: a change that an earlier run could not see to its end.
+        let finished = deeds.verdicts.values().any(|verdict| *verdict == Verdict::Good);
+        if scripts.agreed() || finished || !deeds.tried.is_empty() {
+            let result = report.result.unwrap_or(Outcome::Failed);
+            report.notes.extend(scripts.after(&self.stacks, &deeds.tried, result));
         }
-        let held = self.held()?;
-        let obstacles = Obstacles {
-            failed: &deeds.failed,
-            unset: unset.as_ref(),
-            held: &held,
-            desired: &self.desired,
-            record: &deeds.sight.record,
-        };
-        let done = |action: &Action| deeds.tried.iter().any(|tried| key(tried) == key(action));
-        let todo: Vec<Action> = report
-            .actions
-            .iter()
-            .filter(|action| obstacles.allow(action) && !done(action))
-            .cloned()
-            .collect();
-        report.notes.extend(waiting_for_files(&report.actions, &obstacles));
-        if let Err(problem) = self.change(lock, todo, &held, &mut deeds, &mut report) {
-            report.error = Some(problem);
-            report.result = Some(Outcome::Failed);
-            return Ok(report);
+        report.story.tried = deeds.tried;
+        match done {
+            Err(problem) if report.story.tried.is_empty() => Err(problem),
+            Err(problem) => {
+                Ok(ServiceReport { result: Some(Outcome::Failed), error: Some(problem), ..report })
+            }
+            Ok(()) => Ok(report),
         }
-        let bad = deeds.verdicts.values().find_map(|verdict| match verdict {
-            Verdict::Bad(problem) => Some(problem.clone()),
-            Verdict::Good | Verdict::Starting => None,
-        });
-        report.error = report.error.or(bad).or_else(|| unreached(&deeds.tried, &deeds.verdicts));
-        let facts = Facts {
-            stacks: &self.stacks,
-            desired: &self.desired,
-            actions: &report.actions,
-            verdicts: &deeds.verdicts,
-            sight: &deeds.sight,
-            commit: &self.pass.target.id,
-            held: &held,
-        };
-        let mut record = remember(&self.record, &facts, self.host.clock.now());
-        record.local_url_answered = self.gate.answered();
-        if let Err(problem) = self.pass.state.store(lock, &record) {
-            report.error.get_or_insert(problem);
-        }
-        report.result = Some(outcome(&report, &deeds.tried, &deeds.verdicts, refused));
-        Ok(report)
     }
 
-    /// Carries actions out, and looks at the result. What is begun is written down first: where that
-    /// cannot be, nothing is made, and only what stands still is started.
-    fn change(
-        &mut self,
-        lock: &ServiceLock,
-        mut todo: Vec<Action>,
-        held: &Held,
-        deeds: &mut Deeds,
-        report: &mut ServiceReport,
-    ) -> Result<(), Problem> {
-        let sight = &deeds.sight;
-        let begun = begin(&self.record, &todo, &self.stacks, &self.desired, sight, held);
-        if begun != self.record {
-            match self.pass.state.store(lock, &begun) {
-                Ok(()) => self.record = begun,
-                Err(problem) => {
-                    todo.retain(starts_again);
-                    report.error.get_or_insert(problem);
-                }
+    /// Where the run begins, for those who ask later.
+    fn story(&self) -> Story {
+        let mut images = BTreeMap::new();
+        for (project, past) in &self.record.projects {
+            for (name, known) in &past.services {
+                images.insert((project.clone(), name.clone()), known.image.clone());
             }
         }
-        if todo.is_empty() && deeds.sight.unproven.is_empty() {
-            return Ok(());
-        }
-        let apply = Apply {
-            host: self.host,
-            service: self.service,
-            stacks: &self.stacks,
-            desired: &self.desired,
-            sight: &deeds.sight,
-            state: &self.pass.state,
-            top: self.pass.git.top().to_path_buf(),
-        };
-        apply.run(&todo, &mut deeds.verdicts)?;
-        deeds.tried.extend(todo);
-        deeds.sight = self.look()?;
-        Ok(())
+        let from = self.record.commit.clone();
+        // What is kept up may be what was there before, or what a person put back.
+        let stays = self.stacks.fallen_back.is_some() || self.record.hold.is_some();
+        let commit = if stays { from.clone() } else { self.pass.target.id.clone() };
+        Story { from, commit, images, tried: Vec::new() }
     }
 
-    /// Plans, pulls what the plan wants, and plans again: a pull that changes nothing is no drift.
-    /// What needs no pull does not wait for one.
-    fn plan_and_pull(&mut self, report: &mut ServiceReport) -> Result<Deeds, Problem> {
-        let sight = self.look()?;
-        let (failed, tried, verdicts) = (Failed::new(), Vec::new(), Verdicts::new());
-        let mut deeds = Deeds { sight, failed, tried, verdicts };
-        report.actions = self.plan(&deeds.sight)?;
-        let wants = report.actions.iter().any(|action| action.pull);
-        let (Some(lock), true, None) = (self.lock, wants, self.refuse_unset(&report.actions))
-        else {
-            return Ok(deeds);
-        };
-        let held = self.held()?;
-        let early = before_pull(&report.actions, &self.stacks.depends_on(), &held, &self.desired);
-        if !early.is_empty() {
-            self.change(lock, early, &held, &mut deeds, report)?;
-        }
-        deeds.failed = pull(self.host, &report.actions, self.service.timeouts.pull);
-        deeds.sight = self.look()?;
-        let fresh = self.plan(&deeds.sight)?;
-        report.actions = replanned(&report.actions, fresh, &deeds.failed, &deeds.tried);
-        Ok(deeds)
-    }
-
-    /// A variable that nothing defines is harmless in what runs already, and a mistake in a change.
-    fn refuse_unset(&self, actions: &[Action]) -> Option<Problem> {
-        let unset = self.stacks.unset_variables();
-        let names = actions
-            .iter()
-            .filter(|action| makes(action))
-            .find_map(|action| unset.get(action.project.as_str()))?
-            .join(", ");
-        Some(Problem::setup(
-            "unset_variable",
-            format!("the compose files use {names}, which nothing sets"),
-            "set it in `.env` or env_file, or give it a default (`${NAME:-value}`)",
-        ))
-    }
-}
-
-/// Changes that are not made because their files must not move now.
-fn waiting_for_files(actions: &[Action], obstacles: &Obstacles<'_>) -> Vec<String> {
-    let waits = |action: &&Action| makes(action) && obstacles.waits_for_files(action);
-    let note = |action: &Action| {
-        format!("{} waits for files that cannot move yet", action.compose_service)
-    };
-    actions.iter().filter(waits).map(note).collect()
-}
-
-/// A change that a bad one before it kept from happening.
-fn unreached(todo: &[Action], verdicts: &Verdicts) -> Option<Problem> {
-    let acted = |a: &&Action| matches!(a.step, Step::Recreate | Step::Start);
-    let missing = todo.iter().filter(acted).find(|action| !verdicts.contains_key(&key(action)))?;
-    Some(Problem::engine(
-        "not_reached",
-        format!("{} waits for a service that is not good yet", missing.compose_service),
-        "the next run takes it up",
-    ))
-}
-
-fn outcome(report: &ServiceReport, todo: &[Action], verdicts: &Verdicts, refused: bool) -> Outcome {
-    if report.error.is_some() {
-        Outcome::Failed
-    } else if refused {
-        Outcome::Refused
-    } else if verdicts.values().any(|verdict| *verdict == Verdict::Starting) {
-        Outcome::Unverified
-    } else if todo.is_empty() {
-        Outcome::Ok
-    } else {
-        Outcome::Changed
+    /// What cannot be made now, of what is to be made.
+    fn doomed(&self, sight: &Sight, actions: &[Action]) -> Result<Doomed, Problem> {
+        let (stacks, top) = (self.kept_up().0, self.pass.git.top());
+        Precheck::new(self.host, stacks, sight, actions, top).doomed()
     }
 }

@@ -83,8 +83,7 @@ impl Siblings {
             return known.clone();
         }
         let lock = lock.and_then(|_| pass.state.lock(name).ok());
-        let now = pass.host.clock.now();
-        let stacks = Stacks::resolve(other, &pass.resolver, &pass.state, lock.as_ref(), now);
+        let stacks = Stacks::resolve(other, &pass.resolver, &pass.state, lock.as_ref(), pass.host);
         let found = match stacks {
             Ok(stacks) => names(&stacks),
             Err(problem) => Err(format!("{name} does not resolve ({})", problem.reason)),

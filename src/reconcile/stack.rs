@@ -2,25 +2,32 @@
 //! target does not resolve, what last did stays in force.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use chrono::{DateTime, Utc};
+use serde_json::Value;
 
-use super::model::{Model, difference};
+use super::Host;
+use super::env::Env;
+use super::model::{Model, difference, sha256};
 use super::policy;
 use super::resolve::{Resolver, StackSpec, inputs};
 use crate::config::Service;
-use crate::decide::plan::{Desired, DesiredStack, Memory, Orphans};
+use crate::decide::plan::{
+    Changes, Desired, DesiredService, DesiredStack, FilesAction, Memory, Orphans,
+};
 use crate::decide::waves::Dependencies;
-use crate::problem::Problem;
-use crate::state::{Record, Resolved, ServiceLock, StateDir};
+use crate::problem::{Problem, Trouble};
+use crate::state::{Record, Resolved, ServiceLock, ServiceRecord, StateDir};
 
 /// One resolved stack with the way it was asked for.
+#[derive(Clone)]
 pub struct Stack {
     /// As the configuration describes it.
     pub spec: StackSpec,
     /// As compose resolved it.
     pub resolved: Resolved,
+    /// Compose services that are here as they were recorded, and not as git declares them.
+    pub in_force: BTreeSet<String>,
 }
 
 impl Stack {
@@ -28,6 +35,13 @@ impl Stack {
     #[must_use]
     pub fn model(&self) -> Model<'_> {
         Model::new(&self.resolved.model)
+    }
+
+    /// The directory compose takes for the project's: that of the first file.
+    #[must_use]
+    pub fn folder(&self, top: &Path) -> PathBuf {
+        let folder = self.spec.files.first().and_then(|file| file.parent());
+        folder.map_or_else(|| top.to_path_buf(), |folder| top.join(folder))
     }
 
     /// The compose project.
@@ -41,6 +55,8 @@ impl Stack {
 pub struct Stacks {
     /// In the order of the configuration.
     pub list: Vec<Stack>,
+    /// The secret env file beside the repository.
+    pub env: Env,
     /// The target does not resolve: the list is what last did.
     pub fallen_back: Option<Problem>,
 }
@@ -49,28 +65,35 @@ impl Stacks {
     /// Resolves every stack of a service.
     ///
     /// # Errors
-    /// When a stack does not resolve and never did.
+    /// When a stack does not resolve and never did, or we are asked to stop.
     pub fn resolve(
         service: &Service,
         resolver: &Resolver<'_>,
         state: &StateDir,
         lock: Option<&ServiceLock>,
-        now: DateTime<Utc>,
+        host: &Host<'_>,
     ) -> Result<Stacks, Problem> {
         let mut list = Vec::new();
-        let mut fallen_back = None;
+        let (env, mut fallen_back) = match Env::read(service.env_file.as_deref(), host) {
+            Ok(env) => (env, None),
+            Err(problem) if problem.trouble == Trouble::Interrupted => return Err(problem),
+            Err(problem) => (Env::Lost, Some(problem)),
+        };
+        let lost = fallen_back.clone();
+        let now = host.clock.now();
         for (index, files) in service.stacks.iter().enumerate() {
             let spec = StackSpec {
-                files: files.clone(),
+                files: files.iter().map(|file| resolver.git().base().join(file)).collect(),
                 profiles: service.profiles.clone(),
                 project: service.compose_project_name.clone(),
-                env_file: service.env_file.clone(),
             };
             let cached = state.cached(service.name.as_str(), index);
-            let held = cached.as_ref().filter(|kept| kept.holds(&resolver.key(&spec), now));
+            let holds = |kept: &&Resolved| kept.holds(&resolver.key(&spec, &env), now);
+            let held = cached.as_ref().filter(|_| lost.is_none()).filter(holds);
+            let resolve = || lost.clone().map_or_else(|| resolver.resolve(&spec, &env, now), Err);
             let resolved = match held {
                 Some(kept) => kept.clone(),
-                None => match (resolver.resolve(&spec, now), cached) {
+                None => match (resolve(), cached) {
                     (Ok(fresh), _) => {
                         keep(state, lock, index, &fresh);
                         fresh
@@ -82,27 +105,40 @@ impl Stacks {
                     (Err(problem), None) => return Err(problem),
                 },
             };
-            list.push(Stack { spec, resolved });
+            list.push(Stack { spec, resolved, in_force: BTreeSet::new() });
         }
-        Ok(Stacks { list, fallen_back })
+        Ok(Stacks { list, env, fallen_back })
     }
 
     /// What the planner desires.
     #[must_use]
-    pub fn desired(&self, service: &Service, top: &Path) -> Desired {
+    pub fn desired(&self, service: &Service, top: &Path, changes: &Changes) -> Desired {
         let orphans = if service.remove_orphans { Orphans::Remove } else { Orphans::Keep };
-        let mut desired = Desired { orphans, ..Desired::default() };
+        let name = service.name.as_str().to_owned();
+        let changes_of_orphans = policy::of_orphans(service, changes);
+        let mut desired =
+            Desired { service: name, orphans, changes: changes_of_orphans, ..Desired::default() };
         for stack in &self.list {
             let model = stack.model();
             let services = model.services().map(|(name, value)| {
-                let policy = policy::of(service, name);
+                let policy = policy::of(service, name, changes);
                 let sources = &stack.resolved.sources;
-                (name.clone(), model.desired(name, value, policy, sources, top))
+                let env = stack.resolved.env_sha256.clone();
+                let declared = model.desired(name, value, policy, sources, top);
+                let mut declared = DesiredService { env, ..declared };
+                if let FilesAction::Signal(_) = declared.policy.files {
+                    let single = |path: &&String| top.join(path).is_file();
+                    let files = declared.files.keys().filter(single).cloned();
+                    declared.policy.single_files = files.collect();
+                }
+                (name.clone(), declared)
             });
             desired.stacks.push(DesiredStack {
                 project: model.project().to_owned(),
                 services: services.collect(),
                 topology: model.topology(),
+                real_names: model.real_names(),
+                directory: super::mounts::real(&stack.folder(top)).to_string_lossy().into_owned(),
             });
             let known = desired.known_services.entry(model.project().to_owned()).or_default();
             known.extend(stack.resolved.services.iter().cloned());
@@ -111,7 +147,8 @@ impl Stacks {
     }
 
     /// What is remembered, in terms of these stacks: differences are put in words, and where only
-    /// compose changed, its new reading is taken as what was meant all along.
+    /// compose changed, its new reading is taken as what was meant all along. So is a rotation that is
+    /// not through while the env file cannot be read: nothing restarts before it can.
     #[must_use]
     pub fn memory(&self, record: &Record) -> Memory {
         let mut memory = record.memory();
@@ -126,14 +163,41 @@ impl Stacks {
                 let definition = model.definition(value);
                 let by_compose_alone =
                     old.inputs == inputs && old.compose_version != stack.resolved.compose_version;
-                if by_compose_alone {
-                    remembered.definition = super::model::sha256(&definition.to_string());
+                let env = &stack.resolved.env_sha256;
+                let waits = self.env.is_lost() && remembered.env != *env;
+                if by_compose_alone || waits {
+                    remembered.definition = sha256(&definition.to_string());
+                    if waits {
+                        remembered.env.clone_from(env);
+                    }
                 } else {
                     remembered.difference = difference(&old.definition, &definition);
                 }
             }
         }
         memory
+    }
+
+    /// The hash of a recorded definition as compose reads it now: where only compose changed, what is
+    /// declared is what was meant.
+    #[must_use]
+    pub fn reading(&self, project: &str, name: &str, recorded: &ServiceRecord) -> String {
+        let stacks = self.list.iter().filter(|stack| stack.project() == project);
+        let by_compose_alone = |stack: &&Stack| {
+            recorded.inputs == inputs(&stack.resolved, &stack.spec)
+                && recorded.compose_version != stack.resolved.compose_version
+        };
+        let declared = stacks.filter(by_compose_alone).find_map(|stack| {
+            stack.model().service(name).map(|value| stack.model().definition(value))
+        });
+        let read = |definition: Value| sha256(&definition.to_string());
+        declared.map_or_else(|| recorded.definition_sha256.clone(), read)
+    }
+
+    /// Whether a compose service is in any of them, inactive profiles included.
+    #[must_use]
+    pub fn declare(&self, name: &str) -> bool {
+        self.list.iter().any(|stack| stack.resolved.services.iter().any(|known| known == name))
     }
 
     /// The projects these stacks belong to.

@@ -4,30 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::held::Held;
+use super::precheck::Doomed;
 use super::pull::Failed;
-use crate::decide::plan::{Action, Desired, Step};
-use crate::decide::waves::{Dependencies, reachable};
+use crate::decide::plan::{Action, Desired, Observed, Reason, Step, Wait, Waits, together};
+use crate::decide::waves::{Condition, Dependencies, reachable};
 use crate::problem::Problem;
 use crate::state::Record;
 
-/// Project and name of a compose service.
-pub type Key = (String, String);
-
-/// Whose action it is.
-#[must_use]
-pub fn key(action: &Action) -> Key {
-    (action.project.clone(), action.compose_service.clone())
-}
-
-/// Whether compose makes containers for it.
-#[must_use]
-pub fn makes(action: &Action) -> bool {
-    match action.step {
-        Step::Recreate => true,
-        Step::Start => action.containers.is_empty(),
-        Step::Remove | Step::Signal | Step::Nothing => false,
-    }
-}
+pub use crate::decide::plan::{Key, key, makes};
 
 /// Whether it only starts containers that are there: possible whatever else is wrong.
 #[must_use]
@@ -35,10 +19,19 @@ pub fn starts_again(action: &Action) -> bool {
     action.step == Step::Start && !action.containers.is_empty()
 }
 
+/// Whether it stops a container that runs and starts it again, so that it joins what its parent has
+/// now. That leads to nothing while the parent is not good.
+#[must_use]
+pub fn restarts(action: &Action) -> bool {
+    starts_again(action) && action.reason == Reason::Dependent
+}
+
 /// What keeps actions from being carried out.
 pub struct Obstacles<'a> {
     /// Images that could not be had.
     pub failed: &'a Failed,
+    /// What is known to fail.
+    pub doomed: &'a Doomed,
     /// Whether a variable of the compose files is set by nothing.
     pub unset: Option<&'a Problem>,
     /// Files that did not move.
@@ -47,6 +40,10 @@ pub struct Obstacles<'a> {
     pub desired: &'a Desired,
     /// What is recorded.
     pub record: &'a Record,
+    /// Who waits for whom, by project.
+    pub depends_on: BTreeMap<String, Dependencies>,
+    /// Who is kept on what is in force: their files stay behind on purpose.
+    pub restored: Option<&'a Waits>,
 }
 
 impl Obstacles<'_> {
@@ -58,7 +55,11 @@ impl Obstacles<'_> {
         match action.step {
             Step::Nothing => false,
             _ if starts_again(action) => true,
-            _ => !lost && self.unset.is_none() && !self.waits_for_files(action),
+            Step::Signal => !self.waits_for_files(action),
+            Step::Recreate | Step::Start | Step::Remove => {
+                let doomed = self.doomed.contains_key(&key(action));
+                !lost && !doomed && self.unset.is_none() && !self.waits_for_files(action)
+            }
         }
     }
 
@@ -67,6 +68,10 @@ impl Obstacles<'_> {
     /// there, since docker would make an empty folder of it.
     #[must_use]
     pub fn waits_for_files(&self, action: &Action) -> bool {
+        let wait = self.restored.and_then(|waits| waits.get(&key(action)));
+        if wait.is_some_and(Wait::restores) {
+            return false;
+        }
         let declared = self
             .desired
             .stacks
@@ -82,12 +87,45 @@ impl Obstacles<'_> {
             .get(&action.project)
             .and_then(|project| project.services.get(&action.compose_service));
         let had = |path: &String| past.is_some_and(|past| past.files.contains_key(path));
-        match action.step {
-            Step::Recreate => true,
-            Step::Start => !declared.files.keys().filter(|p| self.held.touches(p)).all(had),
-            Step::Remove | Step::Signal | Step::Nothing => false,
+        match (action.step, action.reason) {
+            (Step::Start, _) | (Step::Recreate, Reason::Unhealthy | Reason::Dependent) => {
+                !declared.files.keys().filter(|p| self.held.touches(p)).all(had)
+            }
+            (Step::Recreate | Step::Signal, _) => true,
+            (Step::Remove | Step::Nothing, _) => false,
         }
     }
+}
+
+/// The actions that can be carried out, may be, and were not yet. Nothing stops for a one-shot that
+/// is to run first and cannot.
+#[must_use]
+pub fn possible(
+    planned: &[Action],
+    obstacles: &Obstacles<'_>,
+    tried: &[Action],
+    observed: &Observed,
+    may: impl Fn(&Action) -> bool,
+) -> Vec<Action> {
+    let done = |action: &Action| tried.iter().any(|tried| key(tried) == key(action));
+    let acting = planned.iter().filter(|action| action.step != Step::Nothing && !done(action));
+    let blocked: BTreeSet<Key> =
+        acting.filter(|action| !obstacles.allow(action)).map(key).collect();
+    let waits = |action: &Action| {
+        let all = obstacles.depends_on.get(&action.project);
+        let mut on = all.and_then(|all| all.get(&action.compose_service)).into_iter().flatten();
+        on.any(|(name, how)| {
+            let one_shot = (action.project.clone(), name.clone());
+            *how == Condition::Completed && blocked.contains(&one_shot)
+        })
+    };
+    let can = |action: &Action| {
+        let able = obstacles.allow(action) && !(makes(action) && waits(action));
+        done(action) || able && may(action)
+    };
+    let mut todo = together(planned, obstacles.desired, observed, can);
+    todo.retain(|action| !done(action));
+    todo
 }
 
 /// What is done before images are pulled, so that a slow pull keeps nothing down: every start that

@@ -86,6 +86,38 @@ pub fn verify(
     }
 }
 
+/// Watches containers that are good for a while longer: whether any restarts, ends or turns unhealthy.
+/// The verdicts are in the order of the subjects.
+///
+/// # Errors
+/// When the engine does not answer, or we are asked to stop.
+pub fn soak(
+    host: &Host<'_>,
+    subjects: &[Subject],
+    time: Duration,
+    secrets: &Secrets,
+) -> Result<Vec<Verdict>, Problem> {
+    let start = host.clock.monotonic();
+    let restarts = BTreeMap::new();
+    let mut watch = Watch { host, secrets, elapsed: STEADY, patience: time, restarts };
+    let mut verdicts = vec![Verdict::Good; subjects.len()];
+    loop {
+        for (subject, verdict) in subjects.iter().zip(&mut verdicts) {
+            if !matches!(verdict, Verdict::Bad(_)) {
+                *verdict = watch.judge(subject)?;
+            }
+        }
+        let bad = verdicts.iter().any(|verdict| matches!(verdict, Verdict::Bad(_)));
+        if bad || host.clock.monotonic() - start >= time {
+            return Ok(verdicts);
+        }
+        if host.cancel.is_set() {
+            return Err(Problem::interrupted());
+        }
+        host.clock.sleep(LOOK_EVERY);
+    }
+}
+
 impl Watch<'_> {
     fn judge(&mut self, subject: &Subject) -> Result<Verdict, Problem> {
         if subject.containers.is_empty() {
@@ -118,7 +150,11 @@ impl Watch<'_> {
         let look = format!("look at `docker logs {}`", seen.name);
         let running = matches!(seen.state, State::Running | State::Paused);
         if seen.restart_count > restarts {
-            return bad("restarting", format!("{name} restarts over and over"), look);
+            let code = match seen.exit_code {
+                0 => String::new(),
+                code => format!(" (exit code {code})"),
+            };
+            return bad("restarting", format!("{name} restarts over and over{code}"), look);
         }
         if !running {
             return match (subject.lifetime, seen.exit_code) {

@@ -30,6 +30,9 @@ pub struct Resolved {
     pub tracked: BTreeMap<String, String>,
     /// What it read beside: path and stamp; an absent one could have been read.
     pub untracked: Vec<(PathBuf, Stamp)>,
+    /// SHA-256 of the secret env file that it was made with.
+    #[serde(default)]
+    pub env_sha256: Option<String>,
     /// Mounted, config and secret sources inside the repository: path and object id.
     pub sources: BTreeMap<String, String>,
     /// What compose warned about.

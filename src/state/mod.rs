@@ -1,20 +1,38 @@
 //! What must survive a restart: one record per service, one lock per service, and a cache that may
 //! be lost. Written only through the lock of its service, by atomic replacement.
 
+mod anchors;
 mod cache;
+mod failed;
+mod head;
+pub mod history;
+mod images;
+mod pause;
 mod record;
+mod releases;
+mod seal;
+mod troubles;
 
 pub use cache::Resolved;
-pub use record::{Attempt, FORMAT, ProjectRecord, Record, ServiceRecord};
+pub use failed::{Hold, Probation, Quarantine, Quarantines};
+pub use history::History;
+pub use images::Images;
+pub use pause::Pause;
+pub use record::{Attempt, FORMAT, ProjectRecord, Projects, Record, ServiceRecord};
+pub use releases::Release;
+pub use troubles::Trouble as PassTrouble;
 
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use serde::Deserialize;
+
 use crate::problem::{Problem, Trouble};
 use crate::sys;
 use crate::sys::lock::{Lock, LockError};
+use crate::sys::trust::{self, Distrust};
 
 /// The state directory.
 #[derive(Debug, Clone)]
@@ -62,27 +80,54 @@ impl StateDir {
                 "make it writable for the user that runs renew, or set state_dir",
             )
         };
-        for folder in ["", "services", "locks", "cache", "models", "running", "tmp"] {
+        self.check()?;
+        const FOLDERS: &[&str] = &[
+            "", "services", "paused", "history", "locks", "cache", "models", "releases", "running",
+            "anchors", "tmp",
+        ];
+        for folder in FOLDERS {
             let path = self.root.join(folder);
             if !path.is_dir() {
                 sys::fs::create_private_dir(&path).map_err(fail)?;
             }
             sys::fs::sweep_dead(&path).map_err(fail)?;
         }
-        let meta = fs::metadata(&self.root).map_err(fail)?;
-        if meta.mode() & 0o022 != 0 {
-            return Err(Problem::setup(
-                "state_dir_open",
-                format!("others can write the state directory {}", self.root.display()),
-                format!("run `chmod 0700 {}`", self.root.display()),
-            ));
-        }
+        // Once more: where anybody may make folders, somebody else may have made this one first.
+        self.check()?;
         // Inside a working tree it must not show up as work to be committed.
         let ignore = self.root.join(".gitignore");
         if !ignore.exists() {
             fs::write(&ignore, "*\n").map_err(fail)?;
         }
         Ok(())
+    }
+
+    /// Refuses a directory that others can write, or, as root, put another in the place of. Changes
+    /// nothing; one that is not there yet is judged by where it would be.
+    ///
+    /// # Errors
+    /// Who could change it, and the command that mends it.
+    pub fn check(&self) -> Result<(), Problem> {
+        let shown = self.root.display();
+        let open = |why: String, mend: String| Err(Problem::setup("state_dir_open", why, mend));
+        let others_write = |mode: u32| mode & 0o022 != 0;
+        if fs::metadata(&self.root).is_ok_and(|meta| others_write(meta.mode())) {
+            return open(
+                format!("others can write the state directory {shown}"),
+                format!("run `chmod 0700 {shown}`"),
+            );
+        }
+        match trust::check_way(&self.root) {
+            Ok(()) => Ok(()),
+            Err(Distrust { why, mend: None }) => open(
+                format!("the state directory {shown} {why}"),
+                "set state_dir to one that can be looked at".to_owned(),
+            ),
+            Err(Distrust { why, mend: Some(mend) }) => open(
+                format!("the state directory {shown} {why}"),
+                format!("run `{mend}`, or set state_dir to a place that only root can write"),
+            ),
+        }
     }
 
     /// Takes the lock of a service for one run.
@@ -109,6 +154,12 @@ impl StateDir {
     #[must_use]
     pub fn running(&self, service: &str) -> PathBuf {
         self.root.join("running").join(service)
+    }
+
+    /// Where the git process that works on the repository is written down. No service has such a name.
+    #[must_use]
+    pub fn running_git(&self) -> PathBuf {
+        self.root.join("running").join("git~")
     }
 
     /// Where the model that is applied for one stack of a service is kept.
@@ -171,7 +222,8 @@ impl StateDir {
                 let _ = fs::rename(&path, path.with_extension("json.corrupt"));
             }
         }
-        sys::fs::replace(&path, &record.render()).map_err(|cause| not_written(&path, &cause))
+        let text = seal::seal(record.render());
+        sys::fs::replace(&path, &text).map_err(|cause| not_written(&path, &cause))
     }
 
     fn cache_path(&self, service: &str, stack: usize) -> PathBuf {
@@ -182,7 +234,7 @@ impl StateDir {
     #[must_use]
     pub fn cached(&self, service: &str, stack: usize) -> Option<Resolved> {
         let text = fs::read(self.cache_path(service, stack)).ok()?;
-        serde_json::from_slice(&text).ok()
+        seal::holds(&text).then(|| serde_json::from_slice(&text).ok())?
     }
 
     /// Keeps what compose made of a stack.
@@ -196,7 +248,7 @@ impl StateDir {
         resolved: &Resolved,
     ) -> Result<(), Problem> {
         let path = self.cache_path(&lock.service, stack);
-        let text = serde_json::to_vec(resolved).unwrap_or_default();
+        let text = seal::seal(serde_json::to_vec(resolved).unwrap_or_default());
         sys::fs::replace(&path, &text).map_err(|cause| not_written(&path, &cause))
     }
 }
@@ -207,4 +259,23 @@ fn not_written(path: &Path, cause: &io::Error) -> Problem {
         format!("cannot write {}: {cause}", path.display()),
         "free space or make the state directory writable; nothing was lost",
     )
+}
+
+/// Why a file must not be used or overwritten, if a newer renew wrote it.
+fn newer_format(text: &[u8], known: u32, path: &Path) -> Option<Problem> {
+    #[derive(Deserialize)]
+    struct Version {
+        format: u32,
+    }
+    let Version { format } = serde_json::from_slice(text).ok()?;
+    (format > known).then(|| {
+        Problem::setup(
+            "state_newer",
+            format!(
+                "{} has format {format}, and this renew knows formats up to {known}",
+                path.display()
+            ),
+            "upgrade renew; the file was left as it is",
+        )
+    })
 }

@@ -8,6 +8,9 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::failed::{Hold, Probation, Quarantines};
+use super::images::Images;
+use super::{newer_format, seal};
 use crate::decide::plan::{Memory, ProjectMemory, ServiceMemory};
 use crate::problem::Problem;
 
@@ -27,7 +30,7 @@ pub struct Record {
     pub at: Option<DateTime<Utc>>,
     /// By compose project.
     #[serde(default)]
-    pub projects: BTreeMap<String, ProjectRecord>,
+    pub projects: Projects,
     /// Paths of the repository that the release uses; a folder stands for all below it.
     #[serde(default)]
     pub paths: BTreeSet<String>,
@@ -35,9 +38,40 @@ pub struct Record {
     /// Written before the change: after a kill it proves what was done.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub attempts: BTreeMap<String, BTreeMap<String, Attempt>>,
+    /// Images that were pulled for it, and those it ran before.
+    #[serde(default, skip_serializing_if = "Images::is_empty")]
+    pub images: Images,
+    /// Containers that a person stopped, and when each ended. The engine forgets that soon.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub stopped: BTreeMap<String, DateTime<Utc>>,
     /// `health.local_url`, once it has answered well: from then on its silence means something.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub local_url_answered: Option<String>,
+    /// Changes that renew does not make by itself and a person accepted, by their fingerprints.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub accepted: BTreeSet<String>,
+    /// The number of the release in force.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub release: u64,
+    /// The highest number that any release had.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub newest_release: u64,
+    /// Targets that failed, by compose project and service.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub quarantine: Quarantines,
+    /// For how long the last change may still turn out to be bad.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probation: Option<Probation>,
+    /// A person put the service back and wants it to stay there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<Hold>,
+}
+
+/// Compose projects as a record has them.
+pub type Projects = BTreeMap<String, ProjectRecord>;
+
+fn is_zero<T: Default + PartialEq>(number: &T) -> bool {
+    *number == T::default()
 }
 
 /// One change of one compose service.
@@ -48,6 +82,12 @@ pub struct Attempt {
     /// The containers it had when the change began.
     #[serde(default)]
     pub before: BTreeSet<String>,
+    /// How often this very change was begun and cut off before.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub cut_off: u32,
+    /// Whether its run came to an end, though not to a good one.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub ended: bool,
 }
 
 impl Default for Record {
@@ -59,7 +99,15 @@ impl Default for Record {
             projects: BTreeMap::new(),
             paths: BTreeSet::new(),
             attempts: BTreeMap::new(),
+            images: Images::default(),
+            stopped: BTreeMap::new(),
             local_url_answered: None,
+            accepted: BTreeSet::new(),
+            release: 0,
+            newest_release: 0,
+            quarantine: BTreeMap::new(),
+            probation: None,
+            hold: None,
         }
     }
 }
@@ -82,6 +130,9 @@ pub struct ServiceRecord {
     pub image: String,
     /// The id of the image that its containers were made from.
     pub image_id: String,
+    /// The registries' names of that image: `NAME@DIGEST`.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub image_digests: BTreeSet<String>,
     /// SHA-256 of the definition.
     pub definition_sha256: String,
     /// The definition itself, secrets included.
@@ -89,8 +140,17 @@ pub struct ServiceRecord {
     /// Object id per mounted path of the repository.
     #[serde(default)]
     pub files: BTreeMap<String, String>,
+    /// A commit that has them like this; empty if it is that of the whole record.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub commit: String,
+    /// SHA-256 of the secret env file that its containers were made with, or first seen with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub env_sha256: Option<String>,
     /// How many containers were declared.
     pub replicas: u32,
+    /// Whether it was a one-shot that had done its work when this was written.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub completed: bool,
     /// The containers that renew made or adopted.
     #[serde(default)]
     pub containers: BTreeSet<String>,
@@ -112,33 +172,26 @@ impl Record {
     /// # Errors
     /// When a newer renew wrote it: acting without its memory could undo what that renew decided.
     pub fn parse(text: &[u8], path: &Path) -> Result<Record, Problem> {
-        #[derive(Deserialize)]
-        struct Version {
-            format: u32,
+        let broken = |cause: String| {
+            log::warn!(
+                "{} is broken ({cause}): what runs is adopted anew, nothing is restarted",
+                path.display()
+            );
+            Record::default()
+        };
+        if !seal::holds(text) {
+            return Ok(broken("it is not as it was written".to_owned()));
         }
-        match serde_json::from_slice::<Version>(text) {
-            Ok(Version { format }) if format > FORMAT => Err(Problem::setup(
-                "state_newer",
-                format!(
-                    "{} has format {format}, and this renew knows formats up to {FORMAT}",
-                    path.display()
-                ),
-                "upgrade renew; the file was left as it is",
-            )),
-            _ => Ok(serde_json::from_slice(text).unwrap_or_else(|cause| {
-                log::warn!(
-                    "{} is broken ({cause}): what runs is adopted anew, nothing is restarted",
-                    path.display()
-                );
-                Record::default()
-            })),
+        if let Some(newer) = newer_format(text, FORMAT, path) {
+            return Err(newer);
         }
+        Ok(serde_json::from_slice(text).unwrap_or_else(|cause| broken(cause.to_string())))
     }
 
-    /// Whether a file does not parse.
+    /// Whether a file does not parse, or is not as it was written.
     #[must_use]
     pub fn is_broken(text: &[u8]) -> bool {
-        serde_json::from_slice::<Record>(text).is_err()
+        !seal::holds(text) || serde_json::from_slice::<Record>(text).is_err()
     }
 
     /// The bytes of the file.
@@ -149,20 +202,37 @@ impl Record {
         text
     }
 
+    /// What is in force of one compose service.
+    #[must_use]
+    pub fn service(&self, project: &str, name: &str) -> Option<&ServiceRecord> {
+        self.projects.get(project)?.services.get(name)
+    }
+
+    /// Name and id of the images in force.
+    pub fn image_pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        let services = self.projects.values().flat_map(|project| project.services.values());
+        services.map(|service| (service.image.as_str(), service.image_id.as_str()))
+    }
+
     /// What the planner may know of it.
     #[must_use]
     pub fn memory(&self) -> Memory {
         let service = |record: &ServiceRecord| ServiceMemory {
             definition: record.definition_sha256.clone(),
             files: record.files.clone(),
+            env: record.env_sha256.clone(),
             replicas: record.replicas,
+            completed: record.completed,
             difference: String::new(),
         };
         let project = |record: &ProjectRecord| ProjectMemory {
             topology: record.topology.clone(),
             services: record.services.iter().map(|(n, s)| (n.clone(), service(s))).collect(),
         };
-        Memory { projects: self.projects.iter().map(|(n, p)| (n.clone(), project(p))).collect() }
+        Memory {
+            projects: self.projects.iter().map(|(n, p)| (n.clone(), project(p))).collect(),
+            accepted: self.accepted.clone(),
+        }
     }
 }
 
@@ -174,6 +244,10 @@ mod tests {
 
     const GOLDEN: &str = include_str!("../../tests/golden/service-record-v1.json");
     const BEGUN: &str = include_str!("../../tests/golden/service-record-v1-begun.json");
+    const IMAGES: &str = include_str!("../../tests/golden/service-record-v1-images.json");
+    const ENV: &str = include_str!("../../tests/golden/service-record-v1-env.json");
+    const STOPPED: &str = include_str!("../../tests/golden/service-record-v1-stopped.json");
+    const ACCEPTED: &str = include_str!("../../tests/golden/service-record-v1-accepted.json");
 
     #[test]
     fn the_first_format_is_read_for_ever() {
@@ -192,6 +266,38 @@ mod tests {
         assert!(attempt.before.contains("c1"));
         assert_eq!(attempt.goal.definition_sha256, "ee");
         assert_eq!(String::from_utf8(record.render()).unwrap(), BEGUN);
+    }
+
+    #[test]
+    fn images_are_part_of_the_first_format() {
+        let record = Record::parse(IMAGES.as_bytes(), Path::new("golden")).unwrap();
+        assert!(record.images.pulled["sha256:aa"].contains("registry.example/web:1"));
+        assert_eq!(record.images.kept().collect::<Vec<_>>(), ["sha256:99"]);
+        assert_eq!(String::from_utf8(record.render()).unwrap(), IMAGES);
+    }
+
+    #[test]
+    fn the_env_file_of_a_service_is_part_of_the_first_format() {
+        let old = Record::parse(GOLDEN.as_bytes(), Path::new("golden")).unwrap();
+        assert_eq!(old.memory().projects["shop"].services["web"].env, None, "not known");
+        let record = Record::parse(ENV.as_bytes(), Path::new("golden")).unwrap();
+        assert_eq!(record.memory().projects["shop"].services["web"].env.as_deref(), Some("e1"));
+        assert_eq!(String::from_utf8(record.render()).unwrap(), ENV);
+    }
+
+    #[test]
+    fn who_was_stopped_is_part_of_the_first_format() {
+        let record = Record::parse(STOPPED.as_bytes(), Path::new("golden")).unwrap();
+        assert!(record.stopped.contains_key("c1"));
+        assert_eq!(String::from_utf8(record.render()).unwrap(), STOPPED);
+    }
+
+    #[test]
+    fn what_was_accepted_is_part_of_the_first_format() {
+        let record = Record::parse(ACCEPTED.as_bytes(), Path::new("golden")).unwrap();
+        assert_eq!(record.memory().accepted, record.accepted);
+        assert_eq!(record.accepted.len(), 2);
+        assert_eq!(String::from_utf8(record.render()).unwrap(), ACCEPTED);
     }
 
     #[test]

@@ -28,6 +28,21 @@ pub fn effective_uid() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 
+/// Whether the kernel hands programs for another processor to an emulator; `architecture` is as image
+/// manifests call it. The names are those that QEMU registers.
+#[must_use]
+pub fn emulates(architecture: &str) -> bool {
+    let machine = match architecture {
+        "amd64" => "x86_64",
+        "arm64" => "aarch64",
+        "386" => "i386",
+        "loong64" => "loongarch64",
+        other => other,
+    };
+    let registered = PathBuf::from("/proc/sys/fs/binfmt_misc").join(format!("qemu-{machine}"));
+    std::fs::read_to_string(registered).is_ok_and(|text| text.starts_with("enabled"))
+}
+
 /// The directories in which commands are looked up: `PATH`, or the usual system ones.
 #[must_use]
 pub fn search_path() -> OsString {

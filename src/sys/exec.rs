@@ -1,9 +1,9 @@
 //! Child processes. Every one has its own process group, a deadline, a clean environment, bounded
 //! output, and a standard input that is closed or fed: nothing here ever waits for a person.
 
-use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -13,11 +13,13 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use crate::sys::child_record::ChildRecord;
+use crate::sys::child_record::{ChildRecord, MARK};
 use crate::sys::pipes::{Pipes, STDOUT_BYTES_MAX};
 
-/// Between TERM and KILL, if not said otherwise.
-const GRACE: Duration = Duration::from_secs(10);
+mod job;
+
+pub use job::{Identity, Job, Output};
+
 /// How often a quiet child is looked at: it may have exited while a grandchild holds its pipes.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
@@ -35,87 +37,6 @@ impl Cancel {
     #[must_use]
     pub fn is_set(&self) -> bool {
         self.0.load(Ordering::SeqCst)
-    }
-}
-
-/// Under whose identity a child runs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Identity {
-    /// User id.
-    pub uid: u32,
-    /// Primary group id; no supplementary groups are kept.
-    pub gid: u32,
-}
-
-/// One child process to run to its end.
-#[derive(Debug, Clone)]
-pub struct Job {
-    /// The executable: a path, or a name looked up in `PATH` of `env`.
-    pub program: PathBuf,
-    /// Its arguments.
-    pub args: Vec<OsString>,
-    /// Its whole environment; nothing is inherited.
-    pub env: Vec<(OsString, OsString)>,
-    /// Where it runs; `/` if not said.
-    pub cwd: Option<PathBuf>,
-    /// What it reads on standard input; closed (`/dev/null`) if not said.
-    pub stdin: Option<Vec<u8>>,
-    /// Whose process it is; ours if not said.
-    pub identity: Option<Identity>,
-    /// How long it may take.
-    pub deadline: Duration,
-    /// How long it has to end after TERM before KILL comes.
-    pub grace: Duration,
-    /// Where the child is written down while it runs, so that a later run can end it when we die.
-    pub record: Option<PathBuf>,
-}
-
-impl Job {
-    /// A job with the given deadline and nothing else said.
-    pub fn new(program: impl Into<PathBuf>, deadline: Duration) -> Job {
-        Job {
-            program: program.into(),
-            args: Vec::new(),
-            env: Vec::new(),
-            cwd: None,
-            stdin: None,
-            identity: None,
-            deadline,
-            grace: GRACE,
-            record: None,
-        }
-    }
-
-    /// Adds one argument.
-    #[must_use]
-    pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Job {
-        self.args.push(arg.as_ref().to_os_string());
-        self
-    }
-
-    /// Adds arguments.
-    #[must_use]
-    pub fn args<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(mut self, args: I) -> Job {
-        self.args.extend(args.into_iter().map(|arg| arg.as_ref().to_os_string()));
-        self
-    }
-
-    /// Adds one environment variable.
-    #[must_use]
-    pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Job {
-        self.env.push((name.as_ref().to_os_string(), value.as_ref().to_os_string()));
-        self
-    }
-
-    /// The command line for a message. Arguments never carry secrets: those go by file or stdin.
-    #[must_use]
-    pub fn command_line(&self) -> String {
-        let mut line = self.program.display().to_string();
-        for arg in &self.args {
-            line.push(' ');
-            line.push_str(&arg.to_string_lossy());
-        }
-        line
     }
 }
 
@@ -155,8 +76,12 @@ impl Done {
     /// Standard error as text without surrounding blank space.
     #[must_use]
     pub fn complaint(&self) -> String {
-        String::from_utf8_lossy(&self.stderr).trim().to_owned()
+        text_of(&self.stderr)
     }
+}
+
+fn text_of(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).trim().to_owned()
 }
 
 /// Why a child has no result.
@@ -166,8 +91,8 @@ pub enum ExecError {
     NotFound(PathBuf),
     /// It could not be started, fed or read.
     Io(PathBuf, io::Error),
-    /// It was ended at its deadline.
-    Deadline(PathBuf, Duration),
+    /// It was ended at its deadline; with the end of its standard error.
+    Deadline(PathBuf, Duration, String),
     /// It was ended because we were asked to stop.
     Cancelled,
     /// It wrote more than a child of ours may.
@@ -181,7 +106,7 @@ impl fmt::Display for ExecError {
                 write!(f, "{} is not installed or not in PATH", program.display())
             }
             ExecError::Io(program, cause) => write!(f, "cannot run {}: {cause}", program.display()),
-            ExecError::Deadline(program, limit) => {
+            ExecError::Deadline(program, limit, _) => {
                 write!(f, "{} did not finish within {} s", program.display(), limit.as_secs())
             }
             ExecError::Cancelled => write!(f, "stopped on request"),
@@ -216,9 +141,17 @@ impl Exec for SystemExec {
             return Err(ExecError::Cancelled);
         }
         log::trace!("run: {}", job.command_line());
-        let child = spawn(job).map_err(|cause| match cause.kind() {
-            io::ErrorKind::NotFound => ExecError::NotFound(job.program.clone()),
-            _ => ExecError::Io(job.program.clone(), cause),
+        if let Some(path) = &job.record {
+            ChildRecord::announce(path);
+        }
+        let child = spawn(job).map_err(|cause| {
+            if let Some(path) = &job.record {
+                ChildRecord::clear(path);
+            }
+            match cause.kind() {
+                io::ErrorKind::NotFound => ExecError::NotFound(job.program.clone()),
+                _ => ExecError::Io(job.program.clone(), cause),
+            }
         })?;
         let pgid = Pid::from_child(&child);
         if let Some(path) = &job.record {
@@ -227,7 +160,9 @@ impl Exec for SystemExec {
         let outcome = attend(child, pgid, job, &self.cancel);
         // Whatever the child left in its group would otherwise outlive us unseen.
         let _ = kill_process_group(pgid, Signal::KILL);
-        if let Some(path) = &job.record {
+        // What did not end by itself may have left something, and its record tells when it began.
+        let by_itself = matches!(&outcome, Ok(Done { exit: Exit::Code(_), .. }));
+        if let (Some(path), true) = (&job.record, by_itself) {
             ChildRecord::clear(path);
         }
         outcome
@@ -236,8 +171,11 @@ impl Exec for SystemExec {
 
 #[expect(clippy::disallowed_methods, reason = "the one place that starts processes")]
 fn spawn(job: &Job) -> io::Result<Child> {
-    let mut command = Command::new(&job.program);
+    // With the whole path the standard library need not fork: posix_spawn(3) copies no page tables.
+    let program = whole_path(job).ok_or(io::ErrorKind::NotFound)?;
+    let mut command = Command::new(program);
     command
+        .arg0(&job.program)
         .args(&job.args)
         .env_clear()
         .envs(job.env.iter().map(|(name, value)| (name, value)))
@@ -246,10 +184,28 @@ fn spawn(job: &Job) -> io::Result<Child> {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0);
+    if let Some(path) = &job.record {
+        command.env(MARK, path);
+    }
     if let Some(identity) = &job.identity {
         command.uid(identity.uid).gid(identity.gid);
     }
-    command.spawn()
+    if job.output == Output::Apart {
+        return command.spawn();
+    }
+    let (from, to) = io::pipe()?;
+    let mut child = command.stdout(to.try_clone()?).stderr(to).spawn()?;
+    child.stderr = Some(OwnedFd::from(from).into());
+    Ok(child)
+}
+
+/// Where the executable of a job is: a name is looked up in the `PATH` of its own environment.
+fn whole_path(job: &Job) -> Option<PathBuf> {
+    if job.program.components().count() > 1 || job.program.is_absolute() {
+        return Some(job.program.clone());
+    }
+    let (_, path) = job.env.iter().find(|(name, _)| name == "PATH")?;
+    std::env::split_paths(path).map(|dir| dir.join(&job.program)).find(|path| path.is_file())
 }
 
 /// The signals sent to a child so far.
@@ -298,7 +254,7 @@ fn attend(mut child: Child, pgid: Pid, job: &Job, cancel: &Cancel) -> Result<Don
         }
         let cancelled = cancel.is_set() && why_ended.is_none();
         if cancelled || instant > end && exited_at.is_none() {
-            let late = || ExecError::Deadline(job.program.clone(), job.deadline);
+            let late = || ExecError::Deadline(job.program.clone(), job.deadline, String::new());
             let why = if cancelled { ExecError::Cancelled } else { late() };
             why_ended.get_or_insert(why);
             sent = match sent {
@@ -314,6 +270,9 @@ fn attend(mut child: Child, pgid: Pid, job: &Job, cancel: &Cancel) -> Result<Don
         }
     };
     match why_ended {
+        Some(ExecError::Deadline(program, limit, _)) => {
+            Err(ExecError::Deadline(program, limit, text_of(&pipes.stderr)))
+        }
         Some(error) => Err(error),
         None => Ok(Done {
             exit: status

@@ -53,6 +53,12 @@ pub fn read_bounded(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     Ok(content)
 }
 
+/// Whether somebody may run a file.
+#[must_use]
+pub fn is_executable(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.mode() & 0o111 != 0)
+}
+
 /// Creates a directory and its parents, each new one with mode 0700.
 ///
 /// # Errors
@@ -171,11 +177,35 @@ pub fn free_bytes(path: &Path) -> io::Result<u64> {
     Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
 }
 
+/// Whether programs on the file system that holds `path` may not be run (mount(8), `noexec`).
+#[must_use]
+pub fn is_noexec(path: &Path) -> bool {
+    rustix::fs::statvfs(path)
+        .is_ok_and(|stat| stat.f_flag.contains(rustix::fs::StatVfsMountFlags::NOEXEC))
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;
 
-    use super::{TempDir, maker, replace, sweep_dead};
+    use super::{TempDir, is_noexec, maker, replace, sweep_dead};
+
+    #[test]
+    fn programs_are_run_from_some_file_systems_only() {
+        let text = fs::read_to_string("/proc/self/mounts").unwrap();
+        let mut mounts = std::collections::BTreeMap::new();
+        for line in text.lines() {
+            let fields: Vec<&str> = line.split(' ').collect();
+            // A later mount covers an earlier one.
+            mounts.insert(fields[1], fields[3].split(',').any(|option| option == "noexec"));
+        }
+        assert!(mounts.contains_key("/"));
+        for (path, noexec) in mounts {
+            if rustix::fs::statvfs(path).is_ok() {
+                assert_eq!(is_noexec(path.as_ref()), noexec, "{path}");
+            }
+        }
+    }
 
     #[test]
     fn temporary_names_tell_their_maker() {

@@ -2,11 +2,12 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::sys::clock::Clock;
+use crate::sys::exec::Identity;
 
 /// A held lock. Dropping it, or dying, frees it.
 #[derive(Debug)]
@@ -40,15 +41,12 @@ impl Lock {
     /// # Errors
     /// [`LockError::Busy`] when another process or thread holds it, [`LockError::Io`] otherwise.
     pub fn try_take(path: &Path) -> Result<Lock, LockError> {
+        Lock::try_take_for(path, None)
+    }
+
+    fn try_take_for(path: &Path, owner: Option<&Identity>) -> Result<Lock, LockError> {
         let fail = |cause| LockError::Io(path.to_path_buf(), cause);
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(path)
-            .map_err(fail)?;
+        let file = open(path, owner).map_err(fail)?;
         match file.try_lock() {
             Ok(()) => Ok(Lock { file, path: path.to_path_buf() }),
             Err(TryLockError::WouldBlock) => Err(LockError::Busy(holder(&file))),
@@ -56,14 +54,20 @@ impl Lock {
         }
     }
 
-    /// Takes the lock at `path`, waiting at most `patience` for another holder.
+    /// Takes the lock at `path`, waiting at most `patience` for another holder. A file that has to be
+    /// made for it belongs to `owner`, so that they can take it as well.
     ///
     /// # Errors
     /// As [`Lock::try_take`]; [`LockError::Busy`] once `patience` is used up.
-    pub fn take(path: &Path, patience: Duration, clock: &dyn Clock) -> Result<Lock, LockError> {
+    pub fn take(
+        path: &Path,
+        owner: Option<&Identity>,
+        patience: Duration,
+        clock: &dyn Clock,
+    ) -> Result<Lock, LockError> {
         let start = clock.monotonic();
         loop {
-            match Lock::try_take(path) {
+            match Lock::try_take_for(path, owner) {
                 Err(LockError::Busy(_)) if clock.monotonic() - start < patience => {
                     clock.sleep(Duration::from_millis(20));
                 }
@@ -76,6 +80,33 @@ impl Lock {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+}
+
+/// Opens a lock file, or makes it. A link in its place is refused: where it leads, its maker may not
+/// be allowed to make anything.
+fn open(path: &Path, owner: Option<&Identity>) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).mode(0o600);
+    match options.clone().create_new(true).open(path) {
+        Ok(file) => {
+            if let Some(owner) = owner {
+                fchown(&file, Some(owner.uid), Some(owner.gid))?;
+            }
+            Ok(file)
+        }
+        Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {
+            options.custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed());
+            match options.open(path) {
+                // A lock is held on the file, not in it: a file system that went read-only under us
+                // does not keep us from healing.
+                Err(cause) if cause.kind() == io::ErrorKind::ReadOnlyFilesystem => {
+                    options.write(false).open(path)
+                }
+                outcome => outcome,
+            }
+        }
+        Err(cause) => Err(cause),
     }
 }
 
@@ -110,6 +141,21 @@ mod tests {
                      2: -> FLOCK  ADVISORY  WRITE 9 fe:00:39 0 EOF\n";
         assert_eq!(holder_in(locks, 39), Some(812));
         assert_eq!(holder_in(locks, 9), None);
+    }
+
+    #[test]
+    fn a_link_is_not_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, elsewhere) = (dir.path().join("lock"), dir.path().join("elsewhere"));
+        for made in [false, true] {
+            if made {
+                std::fs::write(&elsewhere, "").unwrap();
+            } else {
+                std::os::unix::fs::symlink(&elsewhere, &path).unwrap();
+            }
+            assert!(matches!(Lock::try_take(&path), Err(LockError::Io(..))));
+            assert_eq!(elsewhere.exists(), made);
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Two runs at once.
 
-use crate::killed::{SLOW, slow_running};
+use crate::{SLOW, slow_running};
 
 #[test]
 fn two_syncs_at_once_do_no_damage() {

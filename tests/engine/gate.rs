@@ -115,3 +115,46 @@ fn a_service_that_is_down_here_needs_no_peers() {
     sandbox.only_changed(&before, &["web"]);
     sandbox.settled();
 }
+
+#[test]
+fn dependents_stay_with_a_refused_parent_and_a_cut_off_one_needs_no_peers() {
+    let Some(sandbox) = Sandbox::open() else { return };
+    for image in ["x:1", "x:2", "web:1"] {
+        sandbox.publish(image);
+    }
+    let stack = "services:\n  x:\n    image: IMAGES/x:1\n    restart: always\n  net:\n    image: \
+                 IMAGES/web:1\n    restart: always\n    network_mode: service:x\n  other:\n    \
+                 image: IMAGES/x:1\n    restart: always\n";
+    sandbox.commit(&[("compose.yaml", stack)], "x, and who shares its network");
+    sandbox.plan_then_sync(0);
+    let before = sandbox.ids();
+    let peer = Endpoint::at("127.0.0.2");
+    peer.says(500);
+    with_health(&sandbox, json!({ "peer_urls": [peer.url()] }));
+    sandbox.commit(&[("compose.yaml", &stack.replace("x:1", "x:2"))], "x 2");
+    sandbox.plan_then_sync(3).did(
+        "
+        net    none  refused
+        other  none  refused
+        x      none  refused
+    ",
+    );
+    sandbox.only_changed(&before, &[]);
+    sandbox.runs(&["net", "x"]);
+    // What lost its network gets it back, while the change of another is still refused.
+    sandbox.docker(["restart", &before["x"][0]]);
+    let other = stack.replace("other:\n    image: IMAGES/x:1", "other:\n    image: IMAGES/x:2");
+    sandbox.commit(&[("compose.yaml", &other)], "x 1 again");
+    sandbox.plan_then_sync(3).did(
+        "
+        net    start  dependent
+        other  none   refused
+        x      none   settled
+    ",
+    );
+    sandbox.only_changed(&before, &[]);
+    sandbox.commit(&[("compose.yaml", stack)], "All as before");
+    sandbox.plan_then_sync(0);
+    sandbox.only_changed(&before, &[]);
+    sandbox.settled();
+}

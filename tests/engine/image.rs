@@ -43,6 +43,25 @@ fn a_tag_that_moved_in_the_registry_recreates_that_service_only() {
 }
 
 #[test]
+fn a_new_image_for_another_platform_is_none_for_this_host() {
+    let Some(sandbox) = Sandbox::open() else { return };
+    let stack = "services:\n  web:\n    image: IMAGES/web:1\n";
+    sandbox.publish_for_two("web:1", "one", "one");
+    sandbox.commit(&[("compose.yaml", stack)], "web");
+    sandbox.plan_then_sync(0).did("web start missing");
+    sandbox.settled();
+    let before = sandbox.ids();
+    sandbox.publish_for_two("web:1", "one", "two");
+    sandbox.plan_then_sync(0).did("web none settled").result("app", "ok");
+    sandbox.only_changed(&before, &[]);
+    sandbox.settled();
+    sandbox.publish_for_two("web:1", "two", "two");
+    sandbox.plan_then_sync(0).did("web recreate image");
+    assert_eq!(sandbox.version("web"), "two");
+    sandbox.settled();
+}
+
+#[test]
 fn a_moved_tag_does_not_count_where_only_local_images_do() {
     let Some(sandbox) = three_running() else { return };
     let before = sandbox.ids();

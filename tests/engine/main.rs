@@ -1,5 +1,6 @@
 //! The engine tier: the real binary against a real engine, registry, compose and git. Every story
 //! plays in a sandbox of its own; where something changes, the plan is checked against the sync.
+//! `thorough.rs` beside this file has the rest of the stories, which `make thorough` plays.
 
 #![allow(
     clippy::expect_used,
@@ -9,54 +10,33 @@
     reason = "a test is not the product: it drives processes and clocks, and says no by panicking"
 )]
 
+#[allow(dead_code, unused_imports, reason = "each half of the stories needs another part of it")]
 #[path = "../support/mod.rs"]
 mod support;
 
+#[allow(dead_code, unused_imports, reason = "as above")]
+mod chaos;
 mod concurrency;
 mod config;
-mod faults;
+mod daemon;
+mod env;
 mod files;
 mod gate;
+mod git;
 mod heal;
+mod history;
 mod image;
 mod killed;
-mod membership;
 mod oneshot;
-mod review;
+mod order;
+mod pause;
 mod rig;
-mod scale;
 mod stacks;
+#[allow(dead_code, reason = "as above")]
+mod stage;
 mod start;
-mod traces;
 mod trust;
+mod undo;
 
-use support::Sandbox;
-
-/// The stack that most stories begin with.
-const THREE: &str = "\
-services:
-  cache:
-    image: IMAGES/cache:1
-  db:
-    image: IMAGES/db:1
-  web:
-    image: IMAGES/web:1
-";
-
-/// A sandbox in which [`THREE`] was pushed, but nothing runs yet.
-fn three_pushed() -> Option<Sandbox> {
-    let sandbox = Sandbox::open()?;
-    for image in ["cache:1", "db:1", "web:1"] {
-        sandbox.publish(image);
-    }
-    sandbox.commit(&[("compose.yaml", THREE)], "Three services");
-    Some(sandbox)
-}
-
-/// A sandbox in which renew runs [`THREE`] and found it settled.
-fn three_running() -> Option<Sandbox> {
-    let sandbox = three_pushed()?;
-    sandbox.plan_then_sync(0);
-    sandbox.settled();
-    Some(sandbox)
-}
+#[allow(unused_imports, reason = "as above")]
+use stage::{SLOW, THREE, slow_running, three_pushed, three_running};

@@ -120,3 +120,57 @@ fn a_service_of_an_active_profile_is_started() {
     sandbox.only_changed(&before, &["debug"]);
     sandbox.settled();
 }
+
+#[test]
+fn a_profile_that_is_switched_off_leaves_what_runs() {
+    let Some(sandbox) = three_running() else { return };
+    let four = format!("{THREE}  debug:\n    image: IMAGES/cache:1\n    profiles: [debug]\n");
+    sandbox.commit(&[("compose.yaml", &four)], "A debugger");
+    let service = |profiles: &[&str]| {
+        json!([{
+            "name": "app", "compose_files": ["compose.yaml"], "remove_orphans": true,
+            "profiles": profiles,
+        }])
+    };
+    sandbox.config(service(&["debug"]));
+    sandbox.plan_then_sync(0);
+    sandbox.runs(&["cache", "db", "debug", "web"]);
+    let before = sandbox.ids();
+    sandbox.config(service(&[]));
+    sandbox.plan_then_sync(0).did(
+        "
+        cache  none  settled
+        db     none  settled
+        web    none  settled
+    ",
+    );
+    sandbox.only_changed(&before, &[]);
+    sandbox.runs(&["debug"]);
+    sandbox.settled();
+}
+
+#[test]
+fn a_service_of_other_hosts_is_not_in_the_pass() {
+    let Some(sandbox) = three_running() else { return };
+    let before = sandbox.ids();
+    let other = "name: SANDBOX-other\nservices:\n  other:\n    image: IMAGES/db:1\n";
+    sandbox.commit(&[("other/compose.yaml", other)], "Of other hosts");
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").expect("a host name");
+    let host = host.trim();
+    let service = |hosts: &[&str]| {
+        json!([
+            { "name": "app", "compose_files": ["compose.yaml"], "hosts": [host] },
+            { "name": "other", "compose_files": ["other/compose.yaml"], "hosts": hosts },
+        ])
+    };
+    sandbox.config(service(&["not-*", "nor-this-?"]));
+    let run = sandbox.plan_then_sync(0);
+    assert_eq!(run.sync.services.len(), 1, "it is not told of either");
+    sandbox.only_changed(&before, &[]);
+    sandbox.settled();
+    let glob = format!("{}*", host.get(..1).unwrap_or_default().to_uppercase());
+    sandbox.config(service(&["not-*", &glob]));
+    let run = sandbox.plan_then_sync(0);
+    run.result("app", "ok").result("other", "changed");
+    sandbox.settled();
+}

@@ -48,6 +48,7 @@ fn a_change_that_compose_cannot_make_is_failed_until_it_is_mended() {
 #[test]
 fn an_image_that_crashes_is_failed_until_it_is_mended() {
     let Some(sandbox) = three_running() else { return };
+    sandbox.rolls_forward();
     let before = sandbox.ids();
     let bad = format!("{THREE}    restart: always\n    command: [\"false\"]\n");
     sandbox.commit(&[("compose.yaml", &bad)], "It ends at once");
@@ -248,8 +249,8 @@ fn nothing_that_depends_on_a_failed_one_shot_is_stopped() {
     let before = sandbox.ids();
     let bad = MIGRATED.replace("[\"true\"]", "[\"false\"]").replace("web:1", "web:2");
     sandbox.commit(&[("compose.yaml", &bad)], "A migration that fails");
-    for _ in 0..3 {
-        sandbox.plan_then_sync(2).result("app", "failed");
+    for result in ["failed", "quarantined", "quarantined"] {
+        sandbox.plan_then_sync(2).result("app", result);
         sandbox.only_changed(&before, &["migrate"]);
         sandbox.runs(&["web"]);
     }
@@ -301,7 +302,7 @@ fn a_pull_that_hangs_does_not_keep_a_stopped_service_down() {
     let hangs = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = hangs.local_addr().expect("an address").port();
     sandbox.config(json!([{
-        "name": "app", "compose_files": ["compose.yaml"], "timeouts": { "pull": "8s" },
+        "name": "app", "compose_files": ["compose.yaml"], "timeouts": { "pull": "2m" },
     }]));
     let far = format!("127.0.0.1:{port}/far:1");
     let stack = THREE.replace("IMAGES/web:1", &far);
@@ -310,13 +311,14 @@ fn a_pull_that_hangs_does_not_keep_a_stopped_service_down() {
     sandbox.docker(["kill", &before["cache"][0]]);
     sandbox.docker(["rm", "-f", &before["db"][0]]);
     let sync = sandbox.start_renew(["sync"]);
-    wait_for("db and cache to run while the pull hangs", 6, || {
+    wait_for("db and cache to run while the pull hangs", 90, || {
         let up = |name: &str| {
             let found = sandbox.inspect(name);
             found.len() == 1 && found[0]["State"]["Status"] == "running"
         };
         (up("cache") && up("db")).then_some(())
     });
+    drop(hangs);
     sync.finish().expect(2);
     sandbox.only_changed(&before, &["db"]);
 }

@@ -40,7 +40,7 @@ fn containers_obey_when_told_to_stop() {
     let Some(sandbox) = three_pushed() else { return };
     sandbox.host_pull();
     sandbox.compose(["up", "-d", "web"]);
-    wait_for("the main process to listen", 20, || {
+    wait_for("the main process to listen", 60, || {
         (sandbox.docker(["logs", &sandbox.ids()["web"][0]]) == "ready").then_some(())
     });
     sandbox.compose(["stop", "web"]);
@@ -114,7 +114,7 @@ fn a_dropped_sandbox_leaves_nothing() {
         let text = String::from_utf8_lossy(&output.stdout);
         assert!(!text.contains(&id), "docker {args:?} still shows {id}:\n{text}");
     }
-    wait_for("the registry to end", 5, || {
+    wait_for("the registry to end", 30, || {
         let mut lines = fs::read_dir("/proc")
             .expect("processes")
             .flatten()

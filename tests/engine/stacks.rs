@@ -146,3 +146,40 @@ fn a_service_that_must_be_built_is_named_and_does_not_stop_the_others() {
     sandbox.renew(["sync"]).expect(0);
     sandbox.only_changed(&before, &[]);
 }
+
+#[test]
+fn a_folder_of_a_larger_repository_is_the_place_of_everything_named() {
+    let Some(sandbox) = Sandbox::open() else { return };
+    for image in ["web:1", "web:2", "db:1"] {
+        sandbox.publish(image);
+    }
+    let mounting = format!("{ONE}    volumes: [\"./conf:/conf:ro\"]\n");
+    sandbox.commit(
+        &[
+            ("infra/host1/SANDBOX/compose.yaml", &mounting),
+            ("infra/host1/SANDBOX/conf/a", "1"),
+            ("infra/host1/check.sh", "#!/bin/sh\necho \"$PWD\" >>SANDBOX-asked\n"),
+            ("SANDBOX/compose.yaml", TWO),
+        ],
+        "One folder a host",
+    );
+    sandbox.host_pull();
+    let config = json!({
+        "repo": { "dir": format!("{}/infra/host1", sandbox.id) },
+        "state_dir": "state",
+        "services": [{
+            "name": "app",
+            "compose_files": [format!("{}/compose.yaml", sandbox.id)],
+            "pre_script": "check.sh",
+        }],
+    });
+    sandbox.write("renew.json", &config.to_string());
+    sandbox.plan_then_sync(0).did("one  start  missing");
+    sandbox.settled();
+    sandbox.commit(&[("infra/host1/SANDBOX/conf/a", "2")], "Other content");
+    sandbox.plan_then_sync(0).did("one  recreate  files");
+    let folder = sandbox.host.join("infra/host1");
+    let asked = std::fs::read_to_string(folder.join(format!("{}-asked", sandbox.id)));
+    assert_eq!(asked.expect("the script ran").trim(), folder.display().to_string());
+    sandbox.settled();
+}

@@ -23,13 +23,13 @@ fn follow(world: &World) {
     assert_eq!(world.git(&world.host, &["status", "--porcelain"]), "?? mine");
 }
 
-fn spoil(path: &Path, text: &[u8]) {
+pub fn spoil(path: &Path, text: &[u8]) {
     // Objects are read-only; a new file in their place is not.
     let _ = fs::remove_file(path);
     fs::File::create(path).unwrap().write_all(text).unwrap();
 }
 
-fn loose(world: &World, rev: &str) -> PathBuf {
+pub fn loose(world: &World, rev: &str) -> PathBuf {
     let id = world.git(&world.host, &["rev-parse", rev]);
     world.host.join(".git/objects").join(&id[..2]).join(&id[2..])
 }

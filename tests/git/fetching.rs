@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-use renew::git::Git;
+use renew::git::{Git, News};
 use renew::sys::clock::{Clock, SystemClock};
 use renew::sys::exec::{Done, Exec, ExecError, Exit, Job, SystemExec};
 
@@ -22,6 +22,24 @@ fn a_fetch_without_news_writes_nothing() {
     let after = snapshot(&world.host);
     assert_same(&before, &after);
     assert!(!world.has(".git/FETCH_HEAD"));
+}
+
+#[test]
+fn a_branch_that_did_not_move_is_only_asked_for() {
+    let world = World::with(&[("a", "1")]);
+    let git = world.open();
+    let known = world.fetched();
+    world.git(&world.host, &["update-ref", "-d", "refs/remotes/origin/main"]);
+    assert_eq!(git.fetch_news("origin", "main", Some(&known)).unwrap(), News::None);
+    let upstream = || git.standing("origin", "main").unwrap().upstream.map(|commit| commit.id);
+    assert_eq!(upstream(), None, "nothing was fetched");
+    assert_eq!(git.fetch_news("origin", "main", None).unwrap(), News::Fetched);
+    assert_eq!(upstream(), Some(known.id.clone()));
+    let id = world.publish(&[("a", "2")]);
+    assert_eq!(git.fetch_news("origin", "main", Some(&known)).unwrap(), News::Fetched);
+    assert_eq!(upstream(), Some(id));
+    let problem = git.fetch_news("origin", "none", Some(&known)).unwrap_err();
+    assert_eq!(problem.reason, "no_such_branch");
 }
 
 #[test]
@@ -103,7 +121,7 @@ fn a_remote_that_never_answers_is_left_at_the_deadline() {
 }
 
 /// Command lines of running processes with this text in them.
-fn processes_that_name(text: &str) -> Vec<String> {
+pub fn processes_that_name(text: &str) -> Vec<String> {
     let lines = fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| {
         let line = fs::read(entry.path().join("cmdline")).ok()?;
         Some(String::from_utf8_lossy(&line).replace('\0', " "))

@@ -3,7 +3,10 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use crate::world::{World, assert_same, snapshot};
+use renew::git::Moves;
+
+use crate::locked::lock;
+use crate::world::{World, assert_same, snapshot, write};
 
 /// Following must be refused with this path named, and nothing may have changed.
 fn assert_refused(world: &World, named: &str) {
@@ -109,4 +112,34 @@ fn a_file_that_git_was_told_to_forget() {
     world.write("a", "mine");
     world.publish(&[("b", "2")]);
     assert_refused(&world, "a");
+}
+
+#[test]
+fn what_a_checkout_of_ours_left_half_written_is_no_obstacle() {
+    let world = World::with(&[("a", "1")]);
+    let record = world.root.path().join("git~");
+    let marker = world.root.path().join("checkout~");
+    world.publish(&[("a", "1"), ("new", "a line, and another")]);
+    let git = world.open().recorded_at(record);
+    git.fetch("origin", "main").unwrap();
+    let standing = git.standing("origin", "main").unwrap();
+    let target = standing.upstream.clone().unwrap();
+    let differences = git.differences(&target).unwrap();
+    let moving: Vec<_> = differences.iter().collect();
+    let new = world.host.join("new");
+    write(&new, "a line, a");
+    assert!(git.refuse_obstacles(&moving).is_err(), "no checkout was begun: somebody made it");
+    write(&marker, "");
+    git.refuse_obstacles(&moving).unwrap();
+    assert!(marker.exists(), "until it was written to its end");
+    write(&new, "a line of mine");
+    assert!(git.refuse_obstacles(&moving).is_err(), "not what comes");
+    drop(lock(&new, 60));
+    assert!(git.refuse_obstacles(&moving).is_err(), "it was there before that checkout");
+    write(&new, "a line");
+    let moves =
+        Moves { from: &standing, target: &target, moving, held: Vec::new(), save_as: "now" };
+    git.follow(&moves).unwrap();
+    assert_eq!(std::fs::read_to_string(&new).unwrap(), "a line, and another");
+    assert!(!marker.exists());
 }

@@ -10,7 +10,7 @@ use renew::sys::clock::{Clock, SystemClock};
 use crate::world::{World, write};
 
 /// Makes a lock that is this many seconds old.
-fn lock(path: &Path, age: i64) -> File {
+pub fn lock(path: &Path, age: i64) -> File {
     write(path, "");
     let file = File::options().write(true).open(path).unwrap();
     let made = SystemClock::default().now().timestamp() - age;
@@ -111,4 +111,28 @@ fn other_trouble_is_not_tried_twice() {
         Err::<(), _>(Problem::setup("git_fetch", "gone", ""))
     });
     assert_eq!((said.unwrap_err().reason, count), ("git_fetch", 1));
+}
+
+#[test]
+fn what_a_killed_git_of_ours_left_goes_at_once() {
+    let world = World::with(&[("a", "1")]);
+    world.publish(&[("a", "2")]);
+    let objects = world.host.join(".git/objects");
+    let unfinished = ["ab/tmp_obj_x1", "pack/tmp_pack_x2", "pack/tmp_idx_x3"];
+    let unfinished = unfinished.map(|name| objects.join(name));
+    for path in paths(&world).iter().chain(&unfinished) {
+        drop(lock(path, 5));
+    }
+    let [older, held, ..] = paths(&world);
+    drop(lock(&older, 60));
+    let holder = lock(&held, 5);
+    let pack = objects.join("pack/pack-whole.keep");
+    write(&pack, "");
+    world.open().clear_left(SystemClock::default().now().timestamp() - 10);
+    let [_, _, gone] = paths(&world);
+    assert!(!gone.exists() && unfinished.iter().all(|path| !path.exists()));
+    assert!(older.exists(), "it was there before that git");
+    assert!(held.exists(), "somebody has it open");
+    assert!(pack.exists(), "it is not git's to lose");
+    drop(holder);
 }

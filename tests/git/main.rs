@@ -1,5 +1,5 @@
-//! Git stories: the library against the real git command and real repositories below a temporary
-//! folder. Nothing here reaches beyond the loopback interface.
+//! Git stories: the library and `renew sync`, against the real git command and real repositories
+//! below a temporary folder. Nothing here reaches beyond the loopback interface.
 
 #![allow(
     clippy::expect_used,
@@ -21,7 +21,7 @@ mod saving;
 mod signed;
 mod ssh;
 mod standing;
+mod sync;
 mod tokens;
-mod unsupported;
 mod web;
 mod world;

@@ -10,9 +10,9 @@ use renew::git::Git;
 use crate::world::{World, assert_same, snapshot};
 
 /// No account has it: neither a name nor a home is needed.
-const SOMEBODY: u32 = 54_321;
+pub const SOMEBODY: u32 = 54_321;
 
-fn give_to(uid: u32, dir: &Path) {
+pub fn give_to(uid: u32, dir: &Path) {
     for path in snapshot(dir).keys() {
         lchown(path, Some(uid), Some(uid)).unwrap();
     }

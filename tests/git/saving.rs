@@ -103,6 +103,22 @@ fn a_file_put_back_to_an_old_version_is_no_loss() {
 }
 
 #[test]
+fn a_version_of_long_ago_is_found_and_that_of_yesterday_without_a_look_at_all_history() {
+    let world = World::with(&[("a", "1")]);
+    for version in 2..=40 {
+        world.publish(&[("a", &version.to_string())]);
+    }
+    world.settle();
+    for (version, looks_at_all) in [("39", false), ("1", true)] {
+        world.write("a", version);
+        world.exec.take();
+        world.settle();
+        let looked = world.exec.take().iter().any(|line| line.ends_with("rev-list --all"));
+        assert_eq!((world.read("a"), looked), ("40".to_owned(), looks_at_all), "{version}");
+    }
+}
+
+#[test]
 fn content_that_only_lies_about_in_the_object_store_is_saved() {
     let world = World::with(&[("a", "1")]);
     world.write("a", "mine");

@@ -34,7 +34,7 @@ fn gpg_home(world: &World) -> PathBuf {
     dir
 }
 
-fn ssh_key(world: &World, name: &str) -> String {
+pub fn ssh_key(world: &World, name: &str) -> String {
     tool(world, "ssh-keygen", &["-q", "-t", "ed25519", "-N", "", "-C", name, "-f", name]);
     fs::read_to_string(world.root.path().join(format!("{name}.pub"))).unwrap()
 }
@@ -48,12 +48,12 @@ fn publish_signed(world: &World, settings: &[&str]) -> String {
     world.fetched().id
 }
 
-fn publish_by_ssh(world: &World, name: &str) -> String {
+pub fn publish_by_ssh(world: &World, name: &str) -> String {
     let key = world.root.path().join(name);
     publish_signed(world, &["gpg.format=ssh", &format!("user.signingKey={}", key.display())])
 }
 
-fn list(world: &World, text: &str) -> PathBuf {
+pub fn list(world: &World, text: &str) -> PathBuf {
     let path = world.root.path().join("allowed signers");
     write(&path, text);
     path
@@ -145,7 +145,7 @@ fn a_list_that_cannot_be_trusted_is_refused() {
 }
 
 /// Makes an OpenPGP key that can sign, and gives its fingerprint.
-fn gpg_key(world: &World, name: &str) -> String {
+pub fn gpg_key(world: &World, name: &str) -> String {
     gpg(world, &["--quick-gen-key", name, "ed25519", "sign", "0"]);
     fingerprint(world, name)
 }
@@ -163,14 +163,14 @@ fn gpg(world: &World, args: &[&str]) -> String {
 }
 
 /// Exports keys to a file.
-fn export(world: &World, how: &[&str], keys: &[&str]) -> PathBuf {
+pub fn export(world: &World, how: &[&str], keys: &[&str]) -> PathBuf {
     let path = world.root.path().join(format!("keys{}", keys.len() + how.len()));
     let out = ["--yes", "--output", path.to_str().unwrap()];
     gpg(world, &[&out[..], how, &["--export"], keys].concat());
     path
 }
 
-fn publish_by_gpg(world: &World, key: &str) -> String {
+pub fn publish_by_gpg(world: &World, key: &str) -> String {
     publish_by_gpg_when(world, key, "")
 }
 
@@ -187,7 +187,7 @@ fn publish_by_gpg_when(world: &World, key: &str, when: &str) -> String {
 }
 
 /// Ends the agent that gpg started, also when the story fails.
-struct Agent<'w>(&'w World);
+pub struct Agent<'w>(pub &'w World);
 
 impl Drop for Agent<'_> {
     fn drop(&mut self) {

@@ -19,15 +19,15 @@ use renew::sys::exec::{Exec, Job, SystemExec};
 use crate::world::{World, snapshot, write};
 
 /// An ssh server that runs one `sshd` for each connection; ended when dropped.
-struct Server {
-    port: u16,
+pub struct Server {
+    pub port: u16,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Server {
     /// Starts one that takes the key `client`, and shows the host key of this name.
-    fn start(world: &World, host_key: &str) -> Server {
+    pub fn start(world: &World, host_key: &str) -> Server {
         let root = world.root.path().to_path_buf();
         let config = root.join(format!("sshd {host_key}"));
         let text = format!(
@@ -57,7 +57,7 @@ impl Server {
         Server { port, stop, thread: Some(thread) }
     }
 
-    fn url(&self, world: &World) -> String {
+    pub fn url(&self, world: &World) -> String {
         format!("ssh://{}@127.0.0.1:{}{}", me(), self.port, world.remote.display())
     }
 }
@@ -90,14 +90,14 @@ fn attend(stream: TcpStream, config: &Path) {
 }
 
 /// The name of the account that runs the tests.
-fn me() -> String {
+pub fn me() -> String {
     let uid = renew::sys::env::effective_uid().to_string();
     let accounts = fs::read_to_string("/etc/passwd").unwrap();
     let mine = accounts.lines().find(|line| line.split(':').nth(2) == Some(&uid));
     mine.expect("an account").split(':').next().unwrap().to_owned()
 }
 
-fn key(world: &World, name: &str) -> PathBuf {
+pub fn key(world: &World, name: &str) -> PathBuf {
     let path = world.root.path().join(name);
     let job = Job::new("ssh-keygen", Duration::from_secs(60))
         .env("PATH", renew::sys::env::search_path())
@@ -108,7 +108,7 @@ fn key(world: &World, name: &str) -> PathBuf {
 }
 
 /// Writes the file that says which host key the server on this port has.
-fn known_hosts(world: &World, port: u16, host_key: &str) -> PathBuf {
+pub fn known_hosts(world: &World, port: u16, host_key: &str) -> PathBuf {
     let public = world.root.path().join(format!("{host_key}.pub"));
     let path = world.root.path().join("known hosts 100%");
     let public = fs::read_to_string(public).unwrap();
@@ -117,7 +117,7 @@ fn known_hosts(world: &World, port: u16, host_key: &str) -> PathBuf {
 }
 
 /// A world with keys, and a server that the host knows as its remote.
-fn world_with_server() -> (World, Server, Access) {
+pub fn world_with_server() -> (World, Server, Access) {
     let world = World::with(&[("a", "1")]);
     for name in ["host", "other", "client", "stranger"] {
         let from = key(&world, &format!("key of {name}"));

@@ -52,3 +52,41 @@ fn in_a_repository_that_is_broken() {
     assert_eq!(problem.reason, "git_failed");
     assert!(problem.message.contains("not a git repository"), "{problem}");
 }
+
+#[test]
+fn a_settled_tree_is_found_settled_by_one_process_and_no_other_tree_is() {
+    let world = World::with(&[("a", "1"), ("b", "1")]);
+    let settled = || world.open().settled_at("origin", "main");
+    let head = world.git(&world.host, &["rev-parse", "HEAD"]);
+    world.exec.count();
+    assert_eq!((settled(), world.exec.count()), (Some(head.clone()), 1));
+    // Times and strangers are no difference, and the index is not written for them.
+    let index = std::fs::read(world.host.join(".git/index")).unwrap();
+    world.write("untracked", "mine");
+    world.write("a", "1");
+    assert_eq!(settled(), Some(head.clone()));
+    assert_eq!(std::fs::read(world.host.join(".git/index")).unwrap(), index);
+    assert_eq!(world.open().settled_at("origin", "other"), None);
+    assert_eq!(world.open().settled_at("elsewhere", "main"), None);
+
+    let git = |args: &[&str]| world.git(&world.host, args);
+    world.write("a", "2");
+    assert_eq!(settled(), None, "an edit");
+    git(&["add", "a"]);
+    assert_eq!(settled(), None, "a staged edit");
+    git(&["commit", "-q", "-m", "local"]);
+    assert_eq!(settled(), None, "a commit that the remote does not have");
+    git(&["reset", "-q", "--hard", &head]);
+    git(&["rm", "-q", "--cached", "b"]);
+    assert_eq!(settled(), None, "a file that is no longer tracked");
+    git(&["reset", "-q", "--hard", &head]);
+    git(&["checkout", "-q", "--detach"]);
+    assert_eq!(settled(), None, "no branch");
+    git(&["checkout", "-q", "-b", "other"]);
+    assert_eq!(settled(), None, "another branch");
+    git(&["checkout", "-q", "main"]);
+    assert_eq!(settled(), Some(head));
+    world.publish(&[("a", "3")]);
+    git(&["fetch", "-q"]);
+    assert_eq!(settled(), None, "behind what was fetched");
+}

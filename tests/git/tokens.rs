@@ -14,7 +14,7 @@ use crate::world::{World, snapshot, write};
 const TOKEN: &str = "ghs_hunter2hunter2";
 const SENT: &str = "x-access-token:ghs_hunter2hunter2";
 
-fn token_file(world: &World, content: &str) -> PathBuf {
+pub fn token_file(world: &World, content: &str) -> PathBuf {
     let path = world.root.path().join("the token's file");
     write(&path, content);
     fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
@@ -32,7 +32,7 @@ fn world_at(url: impl Fn(&World) -> String) -> World {
     world
 }
 
-fn set_url(world: &World, url: &str) {
+pub fn set_url(world: &World, url: &str) {
     world.git(&world.host, &["remote", "set-url", "origin", url]);
     world.git(&world.host, &["config", "http.proxy", ""]);
 }

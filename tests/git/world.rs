@@ -45,7 +45,12 @@ impl Exec for Watched {
 impl Watched {
     /// How many processes were started since the last call.
     pub fn count(&self) -> usize {
-        std::mem::take(&mut *self.lines.lock().unwrap()).len()
+        self.take().len()
+    }
+
+    /// The processes that were started since the last call, as command lines.
+    pub fn take(&self) -> Vec<String> {
+        std::mem::take(&mut *self.lines.lock().unwrap())
     }
 }
 

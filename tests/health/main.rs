@@ -139,7 +139,7 @@ fn nothing_takes_longer_than_the_timeout() {
         let verdict = probe(&url, SHORT);
         let took = start.elapsed();
         assert_eq!(verdict, Verdict::Unhealthy(Why::Timeout(SHORT)), "{what}");
-        assert!(took < SHORT + Duration::from_millis(700), "{what}: {took:?}");
+        assert!(took < SHORT + Duration::from_secs(3), "{what}: {took:?}");
     }
     let mut urls: Vec<String> = slow.into_iter().map(|(_, url)| url).collect();
     let good = Endpoint::start(PEER, OK);

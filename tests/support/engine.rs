@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::process::Command;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::image::LABEL;
 use super::process::run;
@@ -13,13 +13,17 @@ use super::{Sandbox, wait_for};
 
 const PROJECT: &str = "com.docker.compose.project";
 const SERVICE: &str = "com.docker.compose.service";
+const HOLDER: &str = "renew.holder";
 
 impl Sandbox {
     /// Runs docker, as an operator would; gives its trimmed output.
     #[track_caller]
     pub fn docker<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> String {
         let mut docker = Command::new(&self.wrappers.docker);
-        docker.current_dir(self.root()).args(args);
+        docker
+            .current_dir(self.root())
+            .args(args)
+            .envs(self.docker_host().map(|host| ("DOCKER_HOST", host)));
         run(docker).expect(0).stdout.trim().to_owned()
     }
 
@@ -27,21 +31,47 @@ impl Sandbox {
     #[track_caller]
     pub fn compose<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> String {
         let mut compose = Command::new(&self.wrappers.compose);
-        compose.current_dir(&self.host).args(args);
+        compose
+            .current_dir(&self.host)
+            .args(args)
+            .envs(self.docker_host().map(|host| ("DOCKER_HOST", host)));
         run(compose).expect(0).stdout.trim().to_owned()
     }
 
-    /// `docker inspect` of every container that came out of this sandbox's images.
+    /// `docker inspect` of every container that came out of this sandbox's images, but for those that
+    /// only hold one.
     #[track_caller]
     pub fn containers(&self) -> Vec<Value> {
+        let mut all = self.containers_and_holders();
+        all.retain(|one| label(one, HOLDER).is_none());
+        all
+    }
+
+    /// Those that only hold an image.
+    #[track_caller]
+    pub fn holders(&self) -> Vec<Value> {
+        let mut all = self.containers_and_holders();
+        all.retain(|one| label(one, HOLDER).is_some());
+        all
+    }
+
+    #[track_caller]
+    fn containers_and_holders(&self) -> Vec<Value> {
         let filter = format!("label={LABEL}={}", self.id);
         let ids = self.docker(["ps", "-aq", "--no-trunc", "--filter", &filter]);
         if ids.is_empty() {
             return Vec::new();
         }
-        let inspect = ["inspect", "--type", "container"];
-        let found = self.docker(inspect.into_iter().chain(ids.split_whitespace()));
-        serde_json::from_str(&found).expect("docker inspect gives a list")
+        let mut inspect = Command::new(&self.wrappers.docker);
+        inspect.args(["inspect", "--type", "container"]).args(ids.split_whitespace());
+        inspect.envs(self.docker_host().map(|host| ("DOCKER_HOST", host)));
+        let found = run(inspect);
+        // One that is being replaced may be gone by now; the others are told all the same.
+        let gone = found.stderr.to_lowercase().contains("no such container");
+        match found.expect(i32::from(gone)).json() {
+            Value::Array(list) => list,
+            other => panic!("docker inspect gives a list, not {other}"),
+        }
     }
 
     /// `docker inspect` of the containers of one compose service, in the order of their numbers.
@@ -124,12 +154,36 @@ impl Sandbox {
     /// Waits until compose has made a second container for a service: the old one is being stopped.
     #[track_caller]
     pub fn wait_for_recreate(&self, service: &str) {
-        wait_for("compose to be in the middle of a recreate", 30, || {
+        wait_for("compose to be in the middle of a recreate", 60, || {
             let filter = format!("label={PROJECT}={}", self.id);
             let format = format!("{{{{.Label \"{SERVICE}\"}}}}");
             let names = self.docker(["ps", "-a", "--filter", &filter, "--format", &format]);
             (names.lines().filter(|name| *name == service).count() > 1).then_some(())
         });
+    }
+
+    /// All that an undo has to bring back, of one compose service.
+    pub fn essence(&self, service: &str) -> Value {
+        let one = self.the(service);
+        let sorted = |pointer: &str| {
+            let list = one.pointer(pointer).and_then(Value::as_array).cloned().unwrap_or_default();
+            let mut list: Vec<String> = list.iter().map(Value::to_string).collect();
+            list.sort();
+            list
+        };
+        let networks = one.pointer("/NetworkSettings/Networks").and_then(Value::as_object);
+        let networks: Vec<&String> = networks.into_iter().flat_map(|all| all.keys()).collect();
+        json!({
+            "name": text(&one, "/Name"),
+            "image": text(&one, "/Image"),
+            "status": text(&one, "/State/Status"),
+            "env": sorted("/Config/Env"),
+            "cmd": one.pointer("/Config/Cmd"),
+            "mounts": sorted("/Mounts"),
+            "memory": one.pointer("/HostConfig/Memory"),
+            "restart": one.pointer("/HostConfig/RestartPolicy"),
+            "networks": networks,
+        })
     }
 }
 

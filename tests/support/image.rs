@@ -18,6 +18,8 @@ const LAYER_TYPE: &str = "application/vnd.oci.image.layer.v1.tar";
 const CONFIG_TYPE: &str = "application/vnd.oci.image.config.v1+json";
 /// The media type of the manifest.
 pub const MANIFEST_TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
+/// The media type of an index.
+pub const INDEX_TYPE: &str = "application/vnd.oci.image.index.v1+json";
 
 /// Bytes and their digest, which is dear to compute in a test build.
 #[derive(Clone)]
@@ -66,22 +68,83 @@ pub fn base(sandbox: &str) -> Blob {
     base.finish().into()
 }
 
-/// Builds an image of which `version` is the only content that differs within a sandbox.
-pub fn build(sandbox: &str, base: &Blob, version: &str) -> Image {
-    let mut top = Tar::default();
-    top.file("VERSION", 0o644, version.as_bytes());
-    assemble(sandbox, version, vec![base.clone(), top.finish().into()])
+impl Image {
+    /// Has the manifest say another size of one layer than it has.
+    pub fn swell(&mut self, layer: usize, bytes: u64) {
+        let mut manifest: Value =
+            serde_json::from_slice(&self.manifest.bytes).expect("a manifest of ours");
+        manifest["layers"][layer]["size"] = bytes.into();
+        self.manifest = manifest.to_string().into_bytes().into();
+    }
+
+    /// Adds a layer with a file of so many bytes.
+    pub fn grow(&mut self, bytes: usize) {
+        let mut large = Tar::default();
+        large.file("LARGE", 0o644, &vec![b'x'; bytes]);
+        let config = self.blobs.pop().expect("a configuration");
+        self.blobs.push(large.finish().into());
+        let mut config: Value = serde_json::from_slice(&config.bytes).expect("JSON of ours");
+        let layers = self.blobs.iter().map(|layer| layer.digest.clone());
+        config["rootfs"]["diff_ids"] = layers.collect();
+        config["history"] = self.blobs.iter().map(|_| json!({ "created_by": "test" })).collect();
+        let config: Blob = config.to_string().into_bytes().into();
+        self.manifest = manifest(&config, &self.blobs);
+        self.blobs.push(config);
+    }
 }
 
-fn assemble(sandbox: &str, version: &str, layers: Vec<Blob>) -> Image {
-    let architecture = match std::env::consts::ARCH {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        other => other,
+/// The processor an image is made for.
+#[derive(Clone, Copy)]
+pub enum Machine {
+    /// This one's.
+    Here,
+    /// One that this machine cannot run.
+    Elsewhere,
+}
+
+impl Machine {
+    fn architecture(self) -> &'static str {
+        match (self, std::env::consts::ARCH) {
+            (Machine::Here, "x86_64") => "amd64",
+            (Machine::Here, "aarch64") => "arm64",
+            (Machine::Here, other) => other,
+            (Machine::Elsewhere, _) => "s390x",
+        }
+    }
+}
+
+/// Builds an image of which `version` is the only content that differs within a sandbox.
+pub fn build(sandbox: &str, base: &Blob, version: &str, machine: Machine) -> Image {
+    let mut top = Tar::default();
+    top.file("VERSION", 0o644, version.as_bytes());
+    assemble(sandbox, version, machine, vec![base.clone(), top.finish().into()])
+}
+
+/// An index: one of these images, by platform.
+pub fn index(images: &[(Machine, &Image)]) -> Blob {
+    let choice = |(machine, image): &(Machine, &Image)| -> Value {
+        let mut choice = describe(MANIFEST_TYPE, &image.manifest);
+        choice["platform"] = json!({ "os": "linux", "architecture": machine.architecture() });
+        choice
     };
+    json!({
+        "schemaVersion": 2,
+        "mediaType": INDEX_TYPE,
+        "manifests": images.iter().map(choice).collect::<Vec<Value>>(),
+    })
+    .to_string()
+    .into_bytes()
+    .into()
+}
+
+fn describe(kind: &str, blob: &Blob) -> Value {
+    json!({ "mediaType": kind, "size": blob.bytes.len(), "digest": blob.digest })
+}
+
+fn assemble(sandbox: &str, version: &str, machine: Machine, layers: Vec<Blob>) -> Image {
     let digests: Vec<&str> = layers.iter().map(|layer| layer.digest.as_str()).collect();
     let config: Blob = json!({
-        "architecture": architecture,
+        "architecture": machine.architecture(),
         "os": "linux",
         "created": "2026-01-01T00:00:00Z",
         "config": {
@@ -95,21 +158,22 @@ fn assemble(sandbox: &str, version: &str, layers: Vec<Blob>) -> Image {
     .to_string()
     .into_bytes()
     .into();
-    let describe = |kind: &str, blob: &Blob| -> Value {
-        json!({ "mediaType": kind, "size": blob.bytes.len(), "digest": blob.digest })
-    };
-    let manifest: Blob = json!({
+    let manifest = manifest(&config, &layers);
+    let mut blobs = layers;
+    blobs.push(config);
+    Image { blobs, manifest }
+}
+
+fn manifest(config: &Blob, layers: &[Blob]) -> Blob {
+    json!({
         "schemaVersion": 2,
         "mediaType": MANIFEST_TYPE,
-        "config": describe(CONFIG_TYPE, &config),
+        "config": describe(CONFIG_TYPE, config),
         "layers": layers.iter().map(|layer| describe(LAYER_TYPE, layer)).collect::<Vec<Value>>(),
     })
     .to_string()
     .into_bytes()
-    .into();
-    let mut blobs = layers;
-    blobs.push(config);
-    Image { blobs, manifest }
+    .into()
 }
 
 /// A tar archive in the ustar format, always the same bytes for the same content.

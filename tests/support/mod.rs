@@ -3,15 +3,23 @@
 //! touches a container, image, network or volume that a sandbox did not make.
 
 mod engine;
+mod front;
 mod image;
 mod process;
 mod registry;
 mod report;
 mod sandbox;
+mod small_engine;
 mod snapshot;
 mod wrappers;
 
-pub use sandbox::Sandbox;
+pub use engine::{label, text};
+pub use front::{Front, Turn};
+pub use image::LABEL;
+pub use process::{Output, Running, run};
+pub use registry::Registry;
+pub use sandbox::{Form, Sandbox};
+pub use small_engine::Freeze;
 
 /// Polls until `look` finds something; panics with `what` after `limit_s` seconds.
 pub fn wait_for<T>(what: &str, limit_s: u64, mut look: impl FnMut() -> Option<T>) -> T {

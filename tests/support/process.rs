@@ -76,7 +76,8 @@ impl Running {
         Running { child, stdout, stderr, command: line }
     }
 
-    fn pid(&self) -> Pid {
+    /// Its process id, which is also its group's.
+    pub fn pid(&self) -> Pid {
         Pid::from_child(&self.child)
     }
 

@@ -15,6 +15,8 @@ pub struct Document {
     pub commit: Commit,
     /// One per service of the config.
     pub services: Vec<Service>,
+    /// What went wrong for all of them.
+    pub errors: Vec<Trouble>,
     /// The exit code, once more.
     pub exit_code: i32,
 }
@@ -33,8 +35,21 @@ pub struct Service {
     pub name: String,
     /// How it went; nothing in a plan.
     pub result: Option<String>,
+    /// What went wrong.
+    pub error: Option<Trouble>,
     /// One entry per compose service.
     pub actions: Vec<Action>,
+}
+
+/// What went wrong, and the way out.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Trouble {
+    /// The stable key.
+    pub reason: String,
+    /// What happened.
+    pub message: String,
+    /// What to do.
+    pub resolution: String,
 }
 
 /// What is done about one compose service.
@@ -67,6 +82,11 @@ impl Document {
         found.result.as_deref().unwrap_or("none")
     }
 
+    /// The first thing that went wrong.
+    pub fn trouble(&self) -> Option<&Trouble> {
+        self.errors.first().or_else(|| self.services.iter().find_map(|one| one.error.as_ref()))
+    }
+
     fn table(&self) -> String {
         let mut lines: Vec<String> = self
             .services
@@ -83,7 +103,8 @@ impl Document {
 pub struct Run {
     /// What the sync printed.
     pub sync: Document,
-    output: Output,
+    /// All that the sync said.
+    pub output: Output,
 }
 
 impl Run {
@@ -114,7 +135,44 @@ impl Run {
     }
 }
 
+impl Run {
+    /// The first thing that went wrong in the sync.
+    #[track_caller]
+    pub fn trouble(&self) -> &Trouble {
+        self.sync.trouble().unwrap_or_else(|| panic!("nothing went wrong\n{}", self.output))
+    }
+}
+
+impl Trouble {
+    /// Fails unless the key is this one, and message and way out name these things.
+    #[track_caller]
+    pub fn says(&self, reason: &str, message: &[&str], resolution: &str) {
+        assert_eq!(self.reason, reason, "{self:#?}");
+        for part in message {
+            assert!(self.message.contains(part), "the message must name {part}: {self:#?}");
+        }
+        let way_out = self.resolution.contains(resolution) && !self.resolution.is_empty();
+        assert!(way_out, "the way out must name {resolution}: {self:#?}");
+    }
+}
+
 impl Sandbox {
+    /// What a sync complains of, read from its document; its text must say the same, with the same
+    /// exit code.
+    #[track_caller]
+    pub fn complains(&self, code: i32, env: &[(&str, &str)]) -> Trouble {
+        let output = self.renew_with(["sync", "--json"], env).expect(code);
+        let found = Document::read(&output);
+        let found = found.trouble().unwrap_or_else(|| panic!("no complaint\n{output}")).clone();
+        let text = self.renew_with(["sync"], env).expect(code);
+        let flat = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let said = flat(&text.stderr);
+        for part in [&found.message, &found.resolution] {
+            assert!(said.contains(&flat(part)), "{part:?} is not in the text\n{text}");
+        }
+        found
+    }
+
     /// Plans, checks that the plan changed nothing at all, syncs, checks the exit code and that the
     /// sync did what the plan said.
     #[track_caller]

@@ -14,7 +14,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::image::{self, Blob, LABEL};
+use super::image::{self, Blob, LABEL, Machine};
 use super::process::{Output, Running, run};
 use super::registry::Registry;
 use super::wrappers::{Started, Wrappers};
@@ -25,11 +25,36 @@ use super::wrappers::{Started, Wrappers};
 const REAPER: &str = r#"
 id=$1 root=$2 label=$3
 [ "$(cat)" != keep ] || exit 0
+# A story may have put the state or the tree on a disk of its own.
+for dir in "$root/state" "$root/$id"; do
+    ! mountpoint -q "$dir" || umount -l "$dir"
+done
+# An engine of the sandbox's own (small_engine.rs): with the process that holds its namespaces ends
+# everything in there.
+own=$root/engine
+if [ -f "$own/holder" ]; then
+    holder=$(cat "$own/holder")
+    if tr '\0' ' ' <"/proc/$holder/cmdline" 2>/dev/null | grep -q "$id"; then kill -9 "$holder"; fi
+    # The dead go on for a moment.
+    left() { mountpoint -q "$own/data" || find /sys/fs/cgroup -type d -name "$id" | grep -q .; }
+    tries=0
+    while left && [ "$tries" -lt 100 ]; do
+        umount "$own/data"
+        find /sys/fs/cgroup -depth -type d -path "*/$id*" -exec rmdir {} +
+        tries=$((tries + 1))
+        sleep 0.1
+    done
+    rm -rf "$root"
+    exit
+fi
 for pid in $(cut -d' ' -f1 "$root/started.log" 2>/dev/null); do
     if tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -q "$id"; then kill -9 "-$pid"; fi
 done
 containers=$(docker ps -aq --filter "label=$label=$id")
+# A volume without a name that compose took over from another container has a name to docker.
+kept=$(docker inspect -f '{{range .Mounts}}{{if eq .Type "volume"}}{{.Name}} {{end}}{{end}}' $containers)
 [ -z "$containers" ] || docker rm -fv $containers
+[ -z "$kept" ] || docker volume rm $kept
 networks=$(docker network ls -q --filter "name=$id")
 [ -z "$networks" ] || docker network rm $networks
 volumes=$(docker volume ls -q --filter "name=$id")
@@ -38,6 +63,15 @@ images=$(docker images -aq --filter "label=$label=$id" | sort -u)
 [ -z "$images" ] || docker rmi -f $images
 rm -rf "$root"
 "#;
+
+/// How an image is found under its name.
+#[derive(Clone, Copy)]
+pub enum Form {
+    /// By its manifest.
+    Alone,
+    /// In an index, by platform.
+    Index,
+}
 
 /// A git remote, a host's checkout of it, a registry, and whatever renew makes of them.
 pub struct Sandbox {
@@ -49,6 +83,8 @@ pub struct Sandbox {
     registry: RefCell<Registry>,
     base: Blob,
     pushes: Cell<u32>,
+    /// The socket of an engine of its own, if it has one.
+    pub(super) engine: Option<PathBuf>,
     reaper: Option<Child>,
     root: TempDir,
     _turn: Turn,
@@ -75,6 +111,7 @@ impl Sandbox {
             registry: RefCell::new(Registry::start(&root.path().join("registry"))),
             base: image::base(&id),
             pushes: Cell::new(0),
+            engine: None,
             reaper: Some(reaper(&id, root.path())),
             root,
             _turn: turn,
@@ -91,6 +128,11 @@ impl Sandbox {
         self.root.path()
     }
 
+    /// The compose plugin itself, past the wrapper.
+    pub fn real_compose(&self) -> &Path {
+        &self.wrappers.compose
+    }
+
     /// renew's state directory.
     pub fn state(&self) -> PathBuf {
         self.root().join("state")
@@ -101,10 +143,17 @@ impl Sandbox {
         let config = json!({
             "repo": { "dir": self.id },
             "state_dir": "state",
-            "defaults": { "verify": { "timeout": "20s" } },
+            "defaults": { "verify": { "timeout": "20s", "soak": "0s" } },
             "services": services,
         });
         self.write("renew.json", &self.fill(&config.to_string()));
+    }
+
+    /// A config of one service, `app`, that keeps what fails as it is.
+    pub fn rolls_forward(&self) {
+        self.config(json!([{
+            "name": "app", "compose_files": ["compose.yaml"], "on_failure": "keep",
+        }]));
     }
 
     /// Writes a file of the host, outside the repository.
@@ -121,16 +170,60 @@ impl Sandbox {
 
     /// A build machine pushes new content as `name:tag`. Gives `IMAGES/name@sha256:…`, filled in.
     pub fn publish(&self, name_and_tag: &str) -> String {
+        self.push(name_and_tag, |_| {})
+    }
+
+    /// The same, with a manifest that gives one layer (0 is the one that all images share) another
+    /// size than it has.
+    pub fn publish_swollen(&self, name_and_tag: &str, layer: usize, bytes: u64) -> String {
+        self.push(name_and_tag, |image| image.swell(layer, bytes))
+    }
+
+    /// The same, with that much more in it.
+    pub fn publish_large(&self, name_and_tag: &str, mebibytes: usize) -> String {
+        self.push(name_and_tag, |image| image.grow(mebibytes << 20))
+    }
+
+    fn push(&self, name_and_tag: &str, change: impl FnOnce(&mut image::Image)) -> String {
         let (name, tag) = name_and_tag.split_once(':').expect("name:tag");
         self.pushes.set(self.pushes.get() + 1);
-        let image = image::build(
-            &self.id,
-            &self.base,
-            &format!("{name_and_tag} push {}", self.pushes.get()),
-        );
+        let version = format!("{name_and_tag} push {}", self.pushes.get());
+        let mut image = image::build(&self.id, &self.base, &version, Machine::Here);
+        change(&mut image);
         let repository = format!("{}/{name}", self.id);
         let digest = self.registry.borrow().push(&repository, tag, &image);
         self.fill(&format!("IMAGES/{name}@{digest}"))
+    }
+
+    /// A build machine pushes `name:tag` for two platforms: this one gets content `here`, another
+    /// gets `elsewhere`.
+    pub fn publish_for_two(&self, name_and_tag: &str, here: &str, elsewhere: &str) {
+        let (name, tag) = name_and_tag.split_once(':').expect("name:tag");
+        let build = |version, machine| image::build(&self.id, &self.base, version, machine);
+        let ours = build(here, Machine::Here);
+        let theirs = build(elsewhere, Machine::Elsewhere);
+        let index = image::index(&[(Machine::Elsewhere, &theirs), (Machine::Here, &ours)]);
+        let repository = format!("{}/{name}", self.id);
+        self.registry.borrow().push_index(&repository, tag, &[&ours, &theirs], &index);
+    }
+
+    /// A build machine pushes `name:tag` for another platform only, alone or in an index.
+    pub fn publish_elsewhere(&self, name_and_tag: &str, form: Form) {
+        let (name, tag) = name_and_tag.split_once(':').expect("name:tag");
+        let image = image::build(&self.id, &self.base, name_and_tag, Machine::Elsewhere);
+        let (repository, registry) = (format!("{}/{name}", self.id), self.registry.borrow());
+        match form {
+            Form::Alone => drop(registry.push(&repository, tag, &image)),
+            Form::Index => {
+                let index = image::index(&[(Machine::Elsewhere, &image)]);
+                registry.push_index(&repository, tag, &[&image], &index);
+            }
+        }
+    }
+
+    /// Where its registry listens.
+    pub fn registry_address(&self) -> String {
+        self.registry.borrow().address()
     }
 
     /// The registry goes away.
@@ -200,12 +293,24 @@ impl Sandbox {
         run(self.renew_command(&args, env))
     }
 
+    /// Runs renew from a shell script, in which `"$@"` is the command.
+    #[track_caller]
+    pub fn renew_by_shell<const N: usize>(&self, script: &str, args: [&str; N]) -> Output {
+        let renew = self.renew_command(&args, &[]);
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", script, "sh"]).arg(renew.get_program()).args(renew.get_args());
+        shell.current_dir(self.root()).env_clear();
+        shell.envs(renew.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        run(shell)
+    }
+
     /// Starts renew in the background, in a process group of its own.
     pub fn start_renew<const N: usize>(&self, args: [&str; N]) -> Running {
         Running::start(self.renew_command(&args, &[]))
     }
 
-    fn renew_command(&self, args: &[&str], env: &[(&str, &str)]) -> Command {
+    /// The command line and surroundings of renew.
+    pub fn renew_command(&self, args: &[&str], env: &[(&str, &str)]) -> Command {
         let mut renew = Command::new(env!("CARGO_BIN_EXE_renew"));
         let path = std::env::var("PATH").unwrap_or_default();
         renew
@@ -217,7 +322,7 @@ impl Sandbox {
             .env("HOME", self.root().join("home"))
             .env("DOCKER_CONFIG", &self.wrappers.docker_config)
             .env("TZ", "UTC")
-            .envs(std::env::var_os("DOCKER_HOST").map(|host| ("DOCKER_HOST", host)))
+            .envs(self.docker_host().map(|host| ("DOCKER_HOST", host)))
             .envs(env.iter().copied());
         renew
     }
@@ -279,7 +384,7 @@ impl Turn {
     fn take() -> Turn {
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
         // A story mostly waits: for containers to stop, to settle, to become healthy.
-        let most = (2 * cores).clamp(2, 8);
+        let most = (4 * cores).clamp(4, 8);
         let (taken, freed) = &TURNS;
         let guard = taken.lock().expect("the count");
         let mut guard = freed.wait_while(guard, |taken| *taken >= most).expect("the count");

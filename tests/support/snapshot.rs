@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use super::Sandbox;
@@ -36,7 +36,38 @@ impl Snapshot {
     }
 }
 
+/// Inode and times of change of files and folders, by path.
+type Times = BTreeMap<String, (u64, i64, i64, i64, i64)>;
+
+fn times(dir: &Path, found: &mut Times) {
+    let Ok(about) = fs::symlink_metadata(dir) else { return };
+    let at = (about.ino(), about.mtime(), about.mtime_nsec(), about.ctime(), about.ctime_nsec());
+    found.insert(dir.display().to_string(), at);
+    if about.is_dir() {
+        for entry in fs::read_dir(dir).expect("a folder").flatten() {
+            times(&entry.path(), found);
+        }
+    }
+}
+
 impl Sandbox {
+    /// Fails if `doing` changes, adds or replaces any file or folder of the state or of the checkout.
+    #[track_caller]
+    pub fn writes_nothing(&self, doing: impl FnOnce()) {
+        let look = || {
+            let mut found = Times::new();
+            times(&self.state(), &mut found);
+            times(&self.host, &mut found);
+            found
+        };
+        let before = look();
+        doing();
+        let after = look();
+        let changed: Vec<_> =
+            after.iter().filter(|(name, at)| before.get(*name) != Some(at)).collect();
+        assert!(changed.is_empty() && before.len() == after.len(), "{changed:#?}");
+    }
+
     /// Takes a snapshot.
     #[track_caller]
     pub fn snapshot(&self) -> Snapshot {

@@ -39,11 +39,7 @@ impl Wrappers {
     /// Writes the wrappers below `root`.
     pub fn install(root: &Path) -> Wrappers {
         let docker = find_docker();
-        let compose = PLUGIN_DIRS
-            .iter()
-            .map(|dir| Path::new(dir).join("docker-compose"))
-            .find(|path| path.is_file())
-            .expect("the compose plugin: run scripts/setup");
+        let compose = find_compose();
         let wrappers = Wrappers {
             bin_dir: root.join("bin"),
             docker_config: root.join("docker"),
@@ -83,6 +79,17 @@ impl Wrappers {
     pub fn forget(&self) {
         let _ = fs::remove_file(&self.log);
     }
+}
+
+/// The plugin that `RENEW_TEST_COMPOSE` names, else this machine's.
+fn find_compose() -> PathBuf {
+    std::env::var_os("RENEW_TEST_COMPOSE")
+        .map(PathBuf::from)
+        .or_else(|| {
+            let mut plugins = PLUGIN_DIRS.iter().map(|dir| Path::new(dir).join("docker-compose"));
+            plugins.find(|path| path.is_file())
+        })
+        .expect("the compose plugin: run scripts/setup")
 }
 
 fn find_docker() -> PathBuf {

@@ -11,6 +11,8 @@ pub mod size;
 pub mod url;
 pub mod window;
 
+use crate::sys::trust::Distrust;
+
 /// What is wrong with a value, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Problem {
@@ -26,6 +28,12 @@ impl Problem {
     /// A problem with a way out.
     pub fn new(message: impl Into<String>, hint: impl Into<String>) -> Problem {
         Problem { message: message.into(), hint: Some(hint.into()), within: None }
+    }
+}
+
+impl From<Distrust> for Problem {
+    fn from(distrust: Distrust) -> Problem {
+        Problem { message: distrust.why, hint: distrust.mend, within: None }
     }
 }
 

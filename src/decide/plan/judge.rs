@@ -1,13 +1,15 @@
 //! The judgement on one compose service. Drift comes before absence, so that a stopped container of
 //! an old image is replaced, not started.
 
+use super::action::{Action, ImagePair, Reason, Step};
 use super::types::{
-    Action, ContainerFact, ContainerState, Definition, DesiredService, DesiredStack, ImageFact,
-    ImagePair, Lifetime, Observed, Reason, Registry, ServiceMemory, Step,
+    ContainerFact, ContainerState, Definition, DesiredService, DesiredStack, ImageFact, Lifetime,
+    Observed, Registry, ServiceMemory,
 };
+use super::{files, policy};
 
 /// What is to be done, why, and whether the image has to be fetched first.
-struct Verdict {
+pub struct Verdict {
     step: Step,
     reason: Reason,
     pull: bool,
@@ -16,7 +18,8 @@ struct Verdict {
 }
 
 impl Verdict {
-    fn new(step: Step, reason: Reason, detail: impl Into<String>) -> Verdict {
+    /// A verdict that needs no pull and names no container.
+    pub fn new(step: Step, reason: Reason, detail: impl Into<String>) -> Verdict {
         Verdict { step, reason, pull: false, detail: detail.into(), containers: Vec::new() }
     }
 
@@ -25,7 +28,8 @@ impl Verdict {
         self
     }
 
-    fn on(mut self, containers: Vec<String>) -> Verdict {
+    /// The same, about these containers.
+    pub fn on(mut self, containers: Vec<String>) -> Verdict {
         self.containers = containers;
         self
     }
@@ -51,9 +55,10 @@ pub fn judge(
             .or_else(|| drift(service, past, &there, &image))
             .or_else(|| standing(service, &there))
             .or_else(|| number(service, past, &there))
+            .or_else(|| unhealthy(service, &there, observed))
             .unwrap_or_else(|| calm(service, past, &image, &there))
     };
-    Action {
+    let action = Action {
         project: stack.project.clone(),
         compose_service: name.to_owned(),
         step: verdict.step,
@@ -65,7 +70,9 @@ pub fn judge(
             declared: Some(service.image.clone()),
         },
         containers: verdict.containers,
-    }
+    };
+    let begun = observed.begun.contains(&(stack.project.clone(), name.to_owned()));
+    policy::left_alone(action, service, past, &there, begun)
 }
 
 /// No container at all.
@@ -89,7 +96,7 @@ fn needs_build(service: &DesiredService) -> Verdict {
     Verdict::new(Step::Nothing, Reason::NeedsBuild, detail)
 }
 
-/// Whether what runs is not what is declared: first of image, definition, mounted files.
+/// Whether what runs is not what is declared: first of image, env file, definition, mounted files.
 fn drift(
     service: &DesiredService,
     past: Option<&ServiceMemory>,
@@ -103,6 +110,14 @@ fn drift(
     }
     let past = past?;
     let already = there.iter().all(|c| c.definition == Definition::Declared);
+    // Whatever `recreate_on` says: a secret that was taken back must be gone everywhere.
+    if rotated(service, past) && !already && !completed(service, there) {
+        let detail = match past.difference.as_str() {
+            "" => "the env file has other content".to_owned(),
+            keys => format!("the env file has other content; changed: {keys}"),
+        };
+        return Some(recreate(Reason::Env, detail, image));
+    }
     if service.policy.on_config && !already {
         if past.definition != service.definition {
             let detail = match past.difference.as_str() {
@@ -116,13 +131,23 @@ fn drift(
             return Some(recreate(Reason::Config, detail.to_owned(), image));
         }
     }
-    if service.policy.on_files && past.files != service.files {
-        return Some(recreate(Reason::Files, changed_files(service, past), image));
-    }
-    None
+    files::drift(service, past, there, image)
 }
 
-fn recreate(reason: Reason, detail: String, image: &ImageFact) -> Verdict {
+/// Whether the env file has other content than what the containers were made with. One that is seen
+/// for the first time, or no longer named, has not changed.
+fn rotated(service: &DesiredService, past: &ServiceMemory) -> bool {
+    service.env.is_some() && past.env.is_some() && service.env != past.env
+}
+
+/// Whether it is a one-shot that has done its work.
+fn completed(service: &DesiredService, there: &[&ContainerFact]) -> bool {
+    let ended = |c: &&ContainerFact| matches!(c.state, ContainerState::Exited(0));
+    service.lifetime == Lifetime::OneShot && there.iter().all(ended)
+}
+
+/// Its containers are replaced; an image that is not here is fetched first.
+pub fn recreate(reason: Reason, detail: String, image: &ImageFact) -> Verdict {
     Verdict::new(Step::Recreate, reason, detail).pulling(image.local_id.is_none())
 }
 
@@ -143,7 +168,8 @@ fn image_drift(
             Some(Verdict::new(Step::Recreate, Reason::Image, detail).pulling(true))
         }
         (Some(id), _) => {
-            let stale = there.iter().filter(|c| c.image_id != *id).count();
+            let runs = |c: &ContainerFact| c.image_id == *id || image.aliases.contains(&c.image_id);
+            let stale = there.iter().filter(|c| !runs(c)).count();
             let detail = match there.len() {
                 1 => format!("{} is another image than the one that runs", service.image),
                 n => format!("{stale} of {n} containers do not run {}", service.image),
@@ -151,18 +177,6 @@ fn image_drift(
             (stale > 0).then(|| Verdict::new(Step::Recreate, Reason::Image, detail))
         }
     }
-}
-
-fn changed_files(service: &DesiredService, past: &ServiceMemory) -> String {
-    let mut paths: Vec<&str> = service
-        .files
-        .iter()
-        .filter(|(path, oid)| past.files.get(*path) != Some(oid))
-        .map(|(path, _)| path.as_str())
-        .chain(past.files.keys().filter(|p| !service.files.contains_key(*p)).map(String::as_str))
-        .collect();
-    paths.sort_unstable();
-    format!("changed: {}", paths.join(", "))
 }
 
 /// Whether a person froze a container: then nobody else touches it.
@@ -213,6 +227,21 @@ fn number(
     None
 }
 
+/// Whether a health check fails, where that is acted on.
+fn unhealthy(
+    service: &DesiredService,
+    there: &[&ContainerFact],
+    observed: &Observed,
+) -> Option<Verdict> {
+    let sick = there.iter().filter(|c| observed.unhealthy.contains(&c.id)).count();
+    let detail = match there.len() {
+        1 => "its health check fails".to_owned(),
+        n => format!("the health check of {sick} of {n} containers fails"),
+    };
+    let acts = service.policy.on_unhealthy && sick > 0;
+    acts.then(|| Verdict::new(Step::Recreate, Reason::Unhealthy, detail))
+}
+
 /// Nothing to do: the most telling reason.
 fn calm(
     service: &DesiredService,
@@ -220,11 +249,10 @@ fn calm(
     image: &ImageFact,
     there: &[&ContainerFact],
 ) -> Verdict {
-    let ended = |c: &&ContainerFact| matches!(c.state, ContainerState::Exited(0));
     if past.is_none() {
         return Verdict::new(Step::Nothing, Reason::Adopted, "first seen; taken over as it runs");
     }
-    if service.lifetime == Lifetime::OneShot && there.iter().all(ended) {
+    if completed(service, there) {
         return Verdict::new(Step::Nothing, Reason::Completed, "exited with code 0");
     }
     if image.local_id.is_none() && service.build {

@@ -1,68 +1,84 @@
 //! What a service needs: desired, remembered and observed in, one action per compose service out.
 //! It is asked again after every effect, so a crash at any point needs no recovery of its own.
 
+mod action;
+mod dependents;
+mod files;
+mod guard;
 mod judge;
+mod mounts;
+mod policy;
+mod ties;
 mod types;
+mod waits;
 
 #[cfg(test)]
 mod tests;
 
-pub use types::{
-    Action, ContainerFact, ContainerState, Definition, Desired, DesiredService, DesiredStack,
-    ImageFact, ImagePair, Lifetime, Memory, Observed, Orphans, Policy, ProjectMemory, Reason,
-    Registry, ServiceMemory, Step,
+pub use action::{Action, ImagePair, Reason, Step, key, makes};
+pub use dependents::{settle, together};
+pub use guard::{Danger, Kind, changed_topology, dangers, withholds};
+pub use mounts::{Mount, Mounts, Source};
+pub use policy::{Changes, FilesAction, Heal, Policy};
+pub use ties::{
+    Join, Joined, Key, Parent, Sequence, Shared, Tie, Ties, is_name_of, resolve as ties,
+    stack_order,
 };
+pub use types::{
+    ContainerFact, ContainerState, Definition, Desired, DesiredService, DesiredStack, ImageFact,
+    Lifetime, Memory, Observed, Orphans, ProjectMemory, Registry, ServiceMemory,
+};
+pub use waits::{Wait, Waits, at_rest, is_change, put_off, resting};
 
 use std::collections::BTreeSet;
+
+use dependents::follow;
 
 /// Decides, for every compose service of the stacks and for every orphan, what is to be done.
 /// The order is that of the stacks, then of names.
 #[must_use]
 pub fn plan(desired: &Desired, memory: &Memory, observed: &Observed) -> Vec<Action> {
-    let mut actions = Vec::new();
-    for stack in &desired.stacks {
-        let remembered = memory.projects.get(&stack.project);
-        let moved = remembered.map(|past| topology_changes(stack, past)).unwrap_or_default();
-        for (name, service) in &stack.services {
-            let past = remembered.and_then(|project| project.services.get(name));
-            let action = judge::judge(stack, name, service, past, observed);
-            actions.push(refuse_part_of_a_moved_topology(action, &moved));
+    let mut judged = judge(desired, memory, observed);
+    let orphans = orphans(desired, observed);
+    let mut rounds = 0..judged.len();
+    loop {
+        let mut drafted = follow(judged.clone(), desired, observed);
+        drafted.extend(orphans.iter().cloned());
+        let guarded = guard::guard(drafted.clone(), desired, memory, observed);
+        let guarded = policy::looked_at(guarded, desired);
+        // A dependent may be refused, or only looked at, for its own sake, and then keeps its parent from changing.
+        let mut news = false;
+        for ((mine, drafted), guarded) in judged.iter_mut().zip(&drafted).zip(&guarded) {
+            if guarded != drafted {
+                mine.clone_from(guarded);
+                news = true;
+            }
+        }
+        if !news || rounds.next().is_none() {
+            return guarded;
         }
     }
+}
+
+/// What would be done if nothing stood against it.
+#[must_use]
+pub fn wanted(desired: &Desired, memory: &Memory, observed: &Observed) -> Vec<Action> {
+    let mut actions = follow(judge(desired, memory, observed), desired, observed);
     actions.extend(orphans(desired, observed));
     actions
 }
 
-/// The top-level networks and volumes that existed when the project was last recorded and are
-/// declared otherwise now. New ones and dropped ones disturb nobody.
-fn topology_changes(stack: &DesiredStack, past: &ProjectMemory) -> Vec<String> {
-    let changed = |(name, hash): &(&String, &String)| {
-        past.topology.get(*name).is_some_and(|before| before != *hash)
-    };
-    stack.topology.iter().filter(changed).map(|(name, _)| name.clone()).collect()
-}
-
-/// Compose applies a changed network by stopping everything on it, and a changed volume by asking
-/// to delete it. Done for a part of the stack, the first wedges and the second loses data.
-fn refuse_part_of_a_moved_topology(mut action: Action, moved: &[String]) -> Action {
-    let by_compose = match action.step {
-        Step::Recreate => true,
-        Step::Start => action.containers.is_empty(),
-        Step::Remove | Step::Signal | Step::Nothing => false,
-    };
-    if moved.is_empty() || !by_compose {
-        return action;
+/// Each compose service by itself.
+fn judge(desired: &Desired, memory: &Memory, observed: &Observed) -> Vec<Action> {
+    let mut actions = Vec::new();
+    for stack in &desired.stacks {
+        let remembered = memory.projects.get(&stack.project);
+        for (name, service) in &stack.services {
+            let past = remembered.and_then(|project| project.services.get(name));
+            actions.push(judge::judge(stack, name, service, past, observed));
+        }
     }
-    action.detail = format!(
-        "topology: {} changed, which compose can only apply to the whole stack; wanted: {} ({})",
-        moved.join(", "),
-        action.step.name(),
-        action.reason.name(),
-    );
-    action.step = Step::Nothing;
-    action.reason = Reason::Refused;
-    action.pull = false;
-    action
+    actions
 }
 
 /// Containers of our projects whose compose service is in no stack of this configuration, not even

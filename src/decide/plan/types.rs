@@ -1,10 +1,18 @@
-//! The words of a plan. Plain values without behaviour.
+//! What a plan is made from: desired, remembered, observed. Plain values without behaviour.
 
 use std::collections::{BTreeMap, BTreeSet};
+
+use super::mounts::{Mount, Mounts};
+use super::policy::{Changes, Policy};
+use super::ties::{Join, Tie};
 
 /// What git declares, resolved by compose.
 #[derive(Debug, Clone, Default)]
 pub struct Desired {
+    /// The name of the service in the configuration, for what a person is told to do.
+    pub service: String,
+    /// Directories that containers of the configuration's stacks may belong to.
+    pub directories: BTreeSet<String>,
     /// The stacks in the order of the configuration.
     pub stacks: Vec<DesiredStack>,
     /// Per project every compose service name that any stack of this configuration defines,
@@ -12,6 +20,31 @@ pub struct Desired {
     pub known_services: BTreeMap<String, BTreeSet<String>>,
     /// What is done about orphans.
     pub orphans: Orphans,
+    /// When changes may be made of what no compose service stands behind.
+    pub changes: Changes,
+}
+
+impl Desired {
+    /// Takes in what others declare in the same projects, or why that is not known.
+    pub fn learn(&mut self, others: &Result<BTreeMap<String, BTreeSet<String>>, String>) {
+        match others {
+            Ok(others) => {
+                for (project, names) in others {
+                    if let Some(known) = self.known_services.get_mut(project) {
+                        known.extend(names.iter().cloned());
+                    }
+                }
+            }
+            Err(why) => self.orphans = Orphans::Doubt(why.clone()),
+        }
+    }
+
+    /// One compose service.
+    #[must_use]
+    pub fn of(&self, project: &str, compose_service: &str) -> Option<&DesiredService> {
+        let stacks = self.stacks.iter().filter(|stack| stack.project == project);
+        stacks.filter_map(|stack| stack.services.get(compose_service)).next()
+    }
 }
 
 /// What is done about containers that no stack of the configuration declares.
@@ -35,6 +68,10 @@ pub struct DesiredStack {
     pub services: BTreeMap<String, DesiredService>,
     /// SHA-256 per top-level network and volume, keyed `network NAME` and `volume NAME`.
     pub topology: BTreeMap<String, String>,
+    /// The engine's names of the same.
+    pub real_names: BTreeMap<String, String>,
+    /// The directory that its containers belong to.
+    pub directory: String,
 }
 
 /// One compose service as it should run.
@@ -50,10 +87,20 @@ pub struct DesiredService {
     pub definition: String,
     /// Git object id per mounted path inside the repository.
     pub files: BTreeMap<String, String>,
+    /// SHA-256 of the secret env file that its stack was resolved with.
+    pub env: Option<String>,
+    /// What is mounted where.
+    pub mounts: Mounts,
+    /// The networks it is in, keyed as [`DesiredStack::topology`].
+    pub networks: BTreeSet<String>,
     /// Whether it is meant to end.
     pub lifetime: Lifetime,
-    /// What may be acted on.
+    /// What may be acted on, how and when.
     pub policy: Policy,
+    /// The name of its container, if it is not compose's own.
+    pub container_name: Option<String>,
+    /// What it takes from other containers.
+    pub ties: Vec<Tie>,
 }
 
 /// Whether a compose service is meant to run on or to end.
@@ -65,28 +112,13 @@ pub enum Lifetime {
     OneShot,
 }
 
-/// Which drift of a compose service leads to a change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Policy {
-    /// `recreate_on` has `image`.
-    pub on_image: bool,
-    /// `recreate_on` has `config`.
-    pub on_config: bool,
-    /// `recreate_on` has `files`.
-    pub on_files: bool,
-}
-
-impl Default for Policy {
-    fn default() -> Self {
-        Policy { on_image: true, on_config: true, on_files: true }
-    }
-}
-
 /// What renew recorded when it last applied or adopted.
 #[derive(Debug, Clone, Default)]
 pub struct Memory {
     /// By compose project.
     pub projects: BTreeMap<String, ProjectMemory>,
+    /// Fingerprints of what a person accepted, see [`super::Danger`].
+    pub accepted: BTreeSet<String>,
 }
 
 /// What is remembered of one compose project.
@@ -105,8 +137,12 @@ pub struct ServiceMemory {
     pub definition: String,
     /// As [`DesiredService::files`].
     pub files: BTreeMap<String, String>,
+    /// As [`DesiredService::env`], when its containers were made or first seen.
+    pub env: Option<String>,
     /// How many containers were declared.
     pub replicas: u32,
+    /// Whether it was a one-shot that had done its work.
+    pub completed: bool,
     /// Human words for what differs between the remembered and the desired definition.
     pub difference: String,
 }
@@ -118,6 +154,10 @@ pub struct Observed {
     pub containers: Vec<ContainerFact>,
     /// By image reference as declared.
     pub images: BTreeMap<String, ImageFact>,
+    /// Ids of the running containers whose health check fails, where that is acted on.
+    pub unhealthy: BTreeSet<String>,
+    /// Changes of ours that were begun and are not known to be good: project and compose service.
+    pub begun: BTreeSet<(String, String)>,
 }
 
 /// One container.
@@ -135,6 +175,12 @@ pub struct ContainerFact {
     pub image_id: String,
     /// Whether it is known to be made from the remembered definition.
     pub definition: Definition,
+    /// Its writable mounts that may hold data nobody else has.
+    pub mounts: Vec<Mount>,
+    /// The directory it belongs to, without symbolic links.
+    pub working_dir: Option<String>,
+    /// What it shares with other containers.
+    pub joins: Vec<Join>,
 }
 
 /// What a container is doing.
@@ -168,8 +214,17 @@ pub enum Definition {
 pub struct ImageFact {
     /// The id of the local image it names, if there is one.
     pub local_id: Option<String>,
+    /// Other ids under which containers run that very image. With docker's containerd store an id
+    /// is that of a choice by platform, and another one as soon as any platform's image is.
+    pub aliases: BTreeSet<String>,
+    /// The registries' names of that image: `NAME@DIGEST`.
+    pub digests: BTreeSet<String>,
     /// How the registry compares.
     pub registry: Registry,
+    /// The digest behind the reference, as the registry said.
+    pub meant: Option<String>,
+    /// Paths that get a volume of their own unless something is mounted there, if anybody asked.
+    pub volumes: Option<BTreeSet<String>>,
 }
 
 /// What the registry says of a moving tag, compared with the local image.
@@ -184,116 +239,4 @@ pub enum Registry {
     Newer,
     /// Could not be learned, and why. Never drift.
     Unknown(String),
-}
-
-/// One decision about one compose service.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Action {
-    /// Its compose project.
-    pub project: String,
-    /// Its name.
-    pub compose_service: String,
-    /// What is to be done.
-    pub step: Step,
-    /// Whether its image has to be fetched first.
-    pub pull: bool,
-    /// Why.
-    pub reason: Reason,
-    /// Why, in words.
-    pub detail: String,
-    /// What runs and what is declared.
-    pub image: ImagePair,
-    /// The containers a `Start` starts and a `Remove` removes; a `Start` without any is compose's.
-    pub containers: Vec<String>,
-}
-
-/// The image that runs (its id) and the reference that is declared.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ImagePair {
-    /// Image id of the running container.
-    pub running: Option<String>,
-    /// Reference in the compose file.
-    pub declared: Option<String>,
-}
-
-/// What is done to a compose service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
-    /// Its containers are replaced.
-    Recreate,
-    /// A container that should run is started or made.
-    Start,
-    /// Its containers are removed.
-    Remove,
-    /// It gets a signal.
-    Signal,
-    /// Nothing.
-    Nothing,
-}
-
-impl Step {
-    /// The public name.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Step::Recreate => "recreate",
-            Step::Start => "start",
-            Step::Remove => "remove",
-            Step::Signal => "signal",
-            Step::Nothing => "none",
-        }
-    }
-}
-
-/// Why something is done, or nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reason {
-    /// The container's image is not what the reference means.
-    Image,
-    /// The definition changed.
-    Config,
-    /// A mounted file of the repository changed.
-    Files,
-    /// No container, or too few.
-    Missing,
-    /// A container that should run does not.
-    Stopped,
-    /// The compose service left the stack.
-    Orphan,
-    /// Everything is as declared.
-    Settled,
-    /// Seen for the first time and recorded without a touch.
-    Adopted,
-    /// The registry could not be asked.
-    Unknown,
-    /// A one-shot that exited 0.
-    Completed,
-    /// The image must be built, which renew never does.
-    NeedsBuild,
-    /// A person froze it.
-    Held,
-    /// Not done by renew itself; the detail says what to do.
-    Refused,
-}
-
-impl Reason {
-    /// The public name.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Reason::Image => "image",
-            Reason::Config => "config",
-            Reason::Files => "files",
-            Reason::Missing => "missing",
-            Reason::Stopped => "stopped",
-            Reason::Orphan => "orphan",
-            Reason::Settled => "settled",
-            Reason::Adopted => "adopted",
-            Reason::Unknown => "unknown",
-            Reason::Completed => "completed",
-            Reason::NeedsBuild => "needs_build",
-            Reason::Held => "held",
-            Reason::Refused => "refused",
-        }
-    }
 }

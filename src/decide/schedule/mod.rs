@@ -14,7 +14,7 @@ mod error;
 mod every;
 mod field;
 mod vixie;
-mod wall;
+pub(super) mod wall;
 
 use std::fmt;
 

@@ -121,37 +121,39 @@ fn first_shown<Z: TimeZone>(
 }
 
 /// One change of a zone's offset. Offsets are seconds east of UTC.
-struct Change {
+pub(in crate::decide) struct Change {
     /// The first instant with the new offset.
-    at: DateTime<Utc>,
+    pub at: DateTime<Utc>,
     offset_before: i32,
     offset_after: i32,
 }
 
 impl Change {
     /// What the wall clock was about to show when it was changed.
-    fn wall_before(&self) -> Option<NaiveDateTime> {
+    pub fn wall_before(&self) -> Option<NaiveDateTime> {
         wall_at(self.at, self.offset_before)
     }
 
     /// What it showed instead.
-    fn wall_after(&self) -> Option<NaiveDateTime> {
+    pub fn wall_after(&self) -> Option<NaiveDateTime> {
         wall_at(self.at, self.offset_after)
     }
 }
 
 /// The clock on the wall of a zone.
-struct Clock<'a, Z> {
-    zone: &'a Z,
+pub(in crate::decide) struct Clock<'a, Z> {
+    /// Which clock.
+    pub zone: &'a Z,
 }
 
 impl<Z: TimeZone> Clock<'_, Z> {
     /// Seconds east of UTC.
-    fn offset(&self, at: DateTime<Utc>) -> i32 {
+    pub fn offset(&self, at: DateTime<Utc>) -> i32 {
         self.zone.offset_from_utc_datetime(&at.naive_utc()).fix().local_minus_utc()
     }
 
-    fn wall(&self, at: DateTime<Utc>) -> Option<NaiveDateTime> {
+    /// What it shows.
+    pub fn wall(&self, at: DateTime<Utc>) -> Option<NaiveDateTime> {
         wall_at(at, self.offset(at))
     }
 
@@ -166,7 +168,7 @@ impl<Z: TimeZone> Clock<'_, Z> {
     }
 
     /// The change after `from` and at or before `to`. Zones change at whole seconds.
-    fn change_between(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> Option<Change> {
+    pub fn change_between(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> Option<Change> {
         let offset_before = self.offset(from);
         if offset_before == self.offset(to) {
             return None;
@@ -199,6 +201,7 @@ fn wall_at(at: DateTime<Utc>, offset: i32) -> Option<NaiveDateTime> {
     at.naive_utc().checked_add_signed(TimeDelta::seconds(i64::from(offset)))
 }
 
-fn instant_at(wall: NaiveDateTime, offset: i32) -> Option<DateTime<Utc>> {
+/// The instant at which a clock with this offset shows `wall`.
+pub(in crate::decide) fn instant_at(wall: NaiveDateTime, offset: i32) -> Option<DateTime<Utc>> {
     Some(wall.checked_sub_signed(TimeDelta::seconds(i64::from(offset)))?.and_utc())
 }

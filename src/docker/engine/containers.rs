@@ -1,16 +1,17 @@
 //! Containers: what there is, and the changes that compose does not make for us. Removing one
 //! never removes its volumes.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::types::{Container, ContainerId, Inspected};
+use super::types::{Container, ContainerId, ImageId, Inspected};
 use super::{Engine, EngineError, refusal, wire};
 use crate::sys::http::{Method, escape};
 
 /// Set on every container of a compose project.
-const PROJECT: &str = "com.docker.compose.project";
+pub(super) const PROJECT: &str = "com.docker.compose.project";
 /// `True` on what `compose run` made.
 const ONE_OFF: &str = "com.docker.compose.oneoff";
 /// Set on what runs a lifecycle hook.
@@ -32,6 +33,24 @@ impl Engine {
     /// See [`EngineError`].
     pub fn all_compose_containers(&self) -> Result<Vec<Container>, EngineError> {
         self.list(PROJECT)
+    }
+
+    /// The images that containers of any kind were made from, running or not.
+    ///
+    /// # Errors
+    /// See [`EngineError`].
+    pub fn images_in_use(&self) -> Result<BTreeSet<ImageId>, EngineError> {
+        let listed: Vec<wire::Listed> = self.read("/containers/json?all=1")?;
+        Ok(listed.into_iter().map(|container| ImageId(container.image_id)).collect())
+    }
+
+    /// All running containers of the host, of compose projects or not, with their ports.
+    ///
+    /// # Errors
+    /// See [`EngineError`].
+    pub fn running_containers(&self) -> Result<Vec<Container>, EngineError> {
+        let listed: Vec<wire::Listed> = self.read("/containers/json")?;
+        Ok(listed.into_iter().map(Container::from).collect())
     }
 
     fn list(&self, label: &str) -> Result<Vec<Container>, EngineError> {
@@ -75,6 +94,15 @@ impl Engine {
     /// See [`EngineError`].
     pub fn stop(&self, id: &ContainerId, grace: Duration) -> Result<(), EngineError> {
         self.post(id, &format!("stop?t={}", grace.as_secs()), grace)
+    }
+
+    /// Stops a container if it runs, as [`Engine::stop`] does, and starts it. It joins anew what it
+    /// shares with others, by their ids: where one of them is gone it stays stopped.
+    ///
+    /// # Errors
+    /// See [`EngineError`].
+    pub fn restart(&self, id: &ContainerId, grace: Duration) -> Result<(), EngineError> {
+        self.post(id, &format!("restart?t={}", grace.as_secs()), grace)
     }
 
     /// Removes a container that is not running, but not its volumes.
@@ -147,7 +175,7 @@ impl Engine {
 }
 
 /// Seconds and nanoseconds since 1970, as the engine wants them.
-fn instant(at: DateTime<Utc>) -> String {
+pub(super) fn instant(at: DateTime<Utc>) -> String {
     format!("{}.{:09}", at.timestamp(), at.timestamp_subsec_nanos())
 }
 

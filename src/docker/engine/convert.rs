@@ -7,9 +7,11 @@ use chrono::{DateTime, Utc};
 
 use super::types::{self, ContainerId, ImageId, Platform};
 use super::wire::{
-    Health, Healthcheck, Image, Info, Inspected, Listed, Mount, NetworkSettings, RestartPolicy,
+    self, Health, Healthcheck, Image, Info, Inspected, Listed, Mount, Network, NetworkSettings,
+    RestartPolicy,
 };
 use crate::docker::digest::Digest;
+use crate::sys::ports::{Port, Protocol};
 
 impl From<Info> for types::Info {
     fn from(raw: Info) -> types::Info {
@@ -24,6 +26,7 @@ impl From<Info> for types::Info {
             },
             platform: Platform::from_machine(&raw.os_type, &raw.architecture),
             name: raw.name,
+            in_a_swarm: raw.swarm.local_node_state == "active",
             containerd_store: raw.driver_status.iter().any(|(key, value)| {
                 key == "driver-type" && value == "io.containerd.snapshotter.v1"
             }),
@@ -52,8 +55,20 @@ impl From<Listed> for types::Container {
             labels: raw.labels,
             mounts: raw.mounts.into_iter().map(types::Mount::from).collect(),
             networks: raw.network_settings.into(),
+            ports: raw.ports.iter().filter_map(published).collect(),
         }
     }
+}
+
+/// A port of a container that is published; most are only exposed.
+fn published(raw: &wire::Port) -> Option<Port> {
+    let protocol = match raw.r#type.as_str() {
+        "tcp" => Protocol::Tcp,
+        "udp" => Protocol::Udp,
+        _ => return None,
+    };
+    let (address, number) = (raw.ip.parse().ok(), raw.public_port);
+    (number != 0).then_some(Port { address, number, protocol })
 }
 
 /// A link of another container adds names with two slashes; ours has one.
@@ -70,9 +85,11 @@ impl From<Inspected> for types::Inspected {
             image_id: ImageId(raw.image),
             image_ref: raw.config.image,
             state: raw.state.status.as_str().into(),
+            pid: raw.state.pid,
             exit_code: raw.state.exit_code,
             oom_killed: raw.state.oom_killed,
             error: raw.state.error,
+            created: time(&raw.created),
             started_at: time(&raw.state.started_at),
             finished_at: time(&raw.state.finished_at),
             restart_count: raw.restart_count,
@@ -86,6 +103,7 @@ impl From<Inspected> for types::Inspected {
             network_mode: raw.host_config.network_mode,
             ipc_mode: raw.host_config.ipc_mode,
             pid_mode: raw.host_config.pid_mode,
+            volumes_from: raw.host_config.volumes_from,
         }
     }
 }
@@ -151,8 +169,8 @@ impl From<RestartPolicy> for types::RestartPolicy {
 
 impl From<Mount> for types::Mount {
     fn from(raw: Mount) -> types::Mount {
-        let Mount { kind, name, source, destination } = raw;
-        types::Mount { kind, name, source, destination }
+        let Mount { kind, name, source, destination, rw: writable } = raw;
+        types::Mount { kind, name, source, destination, writable }
     }
 }
 
@@ -160,6 +178,18 @@ impl From<NetworkSettings> for Vec<types::Network> {
     fn from(raw: NetworkSettings) -> Vec<types::Network> {
         let networks = raw.networks.into_iter();
         networks.map(|(name, end)| types::Network { name, id: end.network_id }).collect()
+    }
+}
+
+impl From<Network> for types::NetworkInspected {
+    fn from(raw: Network) -> types::NetworkInspected {
+        let containers = raw.containers.into_iter();
+        types::NetworkInspected {
+            id: raw.id,
+            name: raw.name,
+            labels: raw.labels,
+            containers: containers.map(|(id, end)| (ContainerId(id), end.name)).collect(),
+        }
     }
 }
 
@@ -181,6 +211,8 @@ impl From<Image> for types::Image {
             size: raw.size,
             architecture: Some(raw.architecture).filter(|text| !text.is_empty()),
             os: Some(raw.os).filter(|text| !text.is_empty()),
+            volumes: raw.config.volumes.into_keys().collect(),
+            labels: raw.config.labels,
         }
     }
 }

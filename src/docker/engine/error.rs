@@ -6,6 +6,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::HttpError;
+use crate::docker::complaint::way_out;
+
+/// For what the engine alone knows.
+const SEE_LOG: &str = "the engine's log has more: `journalctl -u docker`";
 
 /// Why the engine did not do what was asked.
 #[derive(Debug)]
@@ -66,6 +70,31 @@ impl EngineError {
         EngineError::Unexpected { path: path.to_owned(), why: why.to_owned() }
     }
 
+    /// What to do about it.
+    #[must_use]
+    pub fn way_out(&self) -> String {
+        let way = match self {
+            EngineError::BadHost(_) => "name a socket, as in unix:///var/run/docker.sock",
+            EngineError::NotRunning(_) => {
+                "start it with `systemctl start docker`, or name its socket in docker.host"
+            }
+            EngineError::Denied(_) => "run as root, or as a member of the group docker",
+            EngineError::TooOld { .. } => "upgrade docker",
+            EngineError::Timeout(..) | EngineError::Broken(..) => {
+                "see `systemctl status docker` and `journalctl -u docker`"
+            }
+            EngineError::Cancelled => "run it again: the next run takes up what is left",
+            EngineError::Refused { message, .. } => {
+                return way_out(message).map_or_else(|| SEE_LOG.to_owned(), |(_, way)| way);
+            }
+            EngineError::Unexpected { .. } => {
+                "see which engine listens there with `docker version`; renew works with docker \
+                 20.10 and later"
+            }
+        };
+        way.to_owned()
+    }
+
     /// Whether the engine says that the thing is not there.
     #[must_use]
     pub fn is_not_found(&self) -> bool {
@@ -78,28 +107,22 @@ impl fmt::Display for EngineError {
         match self {
             EngineError::BadHost(host) => write!(
                 f,
-                "docker host {host:?} is not supported: only a Unix socket on this host is, \
-                 as in unix:///var/run/docker.sock"
+                "docker host {host:?} is not supported: only a Unix socket on this host is"
             ),
-            EngineError::NotRunning(socket) => write!(
-                f,
-                "no docker engine at {}: start it with `systemctl start docker`, or name its \
-                 socket in docker.host",
-                socket.display()
-            ),
-            EngineError::Denied(socket) => write!(
-                f,
-                "no permission to use {}: run as root, or as a member of the group docker",
-                socket.display()
-            ),
+            EngineError::NotRunning(socket) => {
+                write!(f, "no docker engine answers at {}", socket.display())
+            }
+            EngineError::Denied(socket) => {
+                write!(f, "no permission to use the docker engine at {}", socket.display())
+            }
             EngineError::TooOld { offered } => write!(
                 f,
                 "the docker engine is too old: its API is {offered}, and 1.41 (engine 20.10) is \
-                 the oldest that works; upgrade docker"
+                 the oldest that works"
             ),
             EngineError::Timeout(socket, limit) => write!(
                 f,
-                "the docker engine at {} did not answer within {} s; see `journalctl -u docker`",
+                "the docker engine at {} did not answer within {} s",
                 socket.display(),
                 limit.as_secs_f64().ceil()
             ),

@@ -1,12 +1,18 @@
-//! Local images: what there is, tagging and removing. It never asks a registry.
+//! Local images: what there is, holding and removing. It never asks a registry.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::types::{Image, ImageId};
-use super::{Engine, EngineError, wire};
+use super::{Engine, EngineError, refusal, wire};
+use crate::docker::digest::Digest;
 use crate::docker::reference::{Named, Reference};
 use crate::sys::http::{Method, escape, escape_path};
+
+/// Set on a container that only keeps its image from being pruned.
+const HOLDER: &str = "renew.holder";
 
 impl Engine {
     /// The local image a reference names; `None` if there is none.
@@ -53,6 +59,44 @@ impl Engine {
         Ok(found)
     }
 
+    /// The manifests that are here of what an image id stands for, one for each platform that was
+    /// pulled. Only the containerd store has any, and only engine 28 and later tell.
+    ///
+    /// # Errors
+    /// See [`EngineError`].
+    pub fn manifests(&self, id: &ImageId) -> Result<Vec<Digest>, EngineError> {
+        // Older ones do not know the parameter, and leave the list out.
+        let path = format!("/images/{}/json?manifests=1", escape_path(id.as_str()));
+        let found = self.read_optional::<wire::Manifests>(&path)?.unwrap_or_default();
+        let here = found.manifests.into_iter().filter(|manifest| manifest.available);
+        Ok(here.filter_map(|manifest| Digest::parse(&manifest.descriptor.digest)).collect())
+    }
+
+    /// The images of a repository that are here, by the digests it has them under.
+    ///
+    /// # Errors
+    /// See [`EngineError`].
+    pub fn digests_of(&self, repository: &Named) -> Result<Vec<Named>, EngineError> {
+        let name = repository.familiar_name();
+        let listed = self.list_images(&[Reference::Named(repository.clone())])?;
+        let of_it = |digest: &&String| digest.split('@').next() == Some(name.as_str());
+        let digests = listed.iter().flat_map(|image| &image.repo_digests).filter(of_it);
+        let named = |text: &String| match Reference::parse(text) {
+            Ok(Reference::Named(named)) => Some(named),
+            Ok(Reference::Id(_)) | Err(_) => None,
+        };
+        Ok(digests.filter_map(named).collect())
+    }
+
+    /// The ids of all images, those without a name included.
+    ///
+    /// # Errors
+    /// See [`EngineError`].
+    pub fn image_ids(&self) -> Result<BTreeSet<ImageId>, EngineError> {
+        let listed: Vec<wire::Image> = self.read("/images/json")?;
+        Ok(listed.into_iter().map(|image| ImageId(image.id)).collect())
+    }
+
     /// All images of the repositories these references name. The filter takes repositories, not
     /// tags: a filter with a tag makes the engine leave the registry digests out.
     fn list_images(&self, references: &[Reference]) -> Result<Vec<Image>, EngineError> {
@@ -67,18 +111,31 @@ impl Engine {
         Ok(listed.into_iter().map(Image::from).collect())
     }
 
-    /// Gives an image one more name.
+    /// Makes a container of an image that is never started: while it is there the image is in use. It
+    /// has no volumes and no network, and belongs to no compose project.
     ///
     /// # Errors
-    /// See [`EngineError`].
-    pub fn tag(&self, id: &ImageId, repository: &str, tag: &str) -> Result<(), EngineError> {
-        let path = format!(
-            "/images/{}/tag?repo={}&tag={}",
-            escape_path(id.as_str()),
-            escape(repository),
-            escape(tag)
-        );
-        self.change(Method::Post, &path, Duration::ZERO)
+    /// See [`EngineError`]; a name in use is a conflict.
+    pub fn hold(&self, image: &Image, name: &str) -> Result<(), EngineError> {
+        let path = format!("/containers/create?name={}", escape(name));
+        // What compose built is labelled with a project, and so would be its containers.
+        let foreign = image.labels.keys().filter(|label| label.starts_with("com.docker.compose."));
+        let mut labels: BTreeMap<&str, &str> = foreign.map(|label| (label.as_str(), "")).collect();
+        labels.insert(HOLDER, "true");
+        let empty = |path: &String| serde_json::json!({ "Type": "tmpfs", "Target": path });
+        let mounts: Vec<Value> = image.volumes.iter().map(empty).collect();
+        let body = serde_json::json!({
+            "Image": image.id.as_str(),
+            "Entrypoint": ["kept-for-an-undo-by-renew"],
+            "Labels": labels,
+            "HostConfig": { "NetworkMode": "none", "Mounts": mounts },
+        });
+        let request = self.request(Method::Post, &path, self.limits.change);
+        let answer = self.send(&request.body("application/json", body.to_string()))?;
+        match answer.head.status {
+            201 => Ok(()),
+            _ => Err(refusal(&path, &answer)),
+        }
     }
 
     /// Removes one name of an image, and the image with its last name; by id, the image. What a
@@ -91,3 +148,6 @@ impl Engine {
         self.change(Method::Delete, &path, Duration::ZERO)
     }
 }
+
+#[cfg(test)]
+mod tests;

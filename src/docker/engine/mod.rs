@@ -1,5 +1,5 @@
-//! The docker engine, over its Unix socket. It reads containers and images, and carries out the few
-//! changes that compose does not; it decides nothing and never touches volumes.
+//! The docker engine, over its Unix socket. It reads containers, images and networks, and carries
+//! out the few changes that compose does not; it decides nothing and never changes a volume.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -14,16 +14,20 @@ use crate::sys::http::{Cidr, Client, Http, HttpError, Method, Request, Response}
 mod containers;
 mod convert;
 mod error;
+mod events;
 mod images;
+mod networks;
 mod pull;
 mod types;
 mod wire;
 
 pub use error::EngineError;
+pub use events::{Event, EventKind};
 pub use pull::{PullError, PullFailure, PullProgress};
 pub use types::{
     Container, ContainerId, Environment, Health, HealthStatus, Healthcheck, Image, ImageId, Info,
-    InsecureRegistries, Inspected, Mount, Network, Platform, RestartPolicy, State,
+    InsecureRegistries, Inspected, Mount, Network, NetworkInspected, Platform, RestartPolicy,
+    State,
 };
 
 /// Where the engine listens unless somebody says otherwise.

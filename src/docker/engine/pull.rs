@@ -39,6 +39,8 @@ pub struct PullError {
 pub enum PullFailure {
     /// The registry has no such repository, tag or digest.
     NotFound(String),
+    /// The registry has it for other processors only.
+    OtherPlatform(String),
     /// The registry wants other credentials, or has no such repository and hides it.
     Denied(String),
     /// Too many pulls; it passes by itself.
@@ -62,18 +64,17 @@ impl fmt::Display for PullError {
         write!(f, "cannot pull {}: ", self.reference)?;
         match &self.failure {
             PullFailure::NotFound(said) => write!(f, "the registry does not have it ({said})"),
-            PullFailure::Denied(said) => {
-                write!(f, "access denied; check the name, or `docker login` ({said})")
+            PullFailure::OtherPlatform(said) => {
+                write!(f, "the registry does not have it for this host's processor ({said})")
             }
+            PullFailure::Denied(said) => write!(f, "access denied ({said})"),
             PullFailure::RateLimited(said) => {
-                write!(f, "the registry's rate limit is used up; try later or log in ({said})")
+                write!(f, "the registry's rate limit is used up ({said})")
             }
             PullFailure::Network(said) => write!(f, "the registry cannot be reached ({said})"),
-            PullFailure::NoSpace(said) => {
-                write!(f, "no space left on docker's disk; free some ({said})")
-            }
+            PullFailure::NoSpace(said) => write!(f, "docker's disk is full ({said})"),
             PullFailure::Stalled(limit) => {
-                write!(f, "no progress for {} s; see timeouts.pull", limit.as_secs_f64().ceil())
+                write!(f, "no progress for {} s", limit.as_secs_f64().ceil())
             }
             PullFailure::Cancelled => write!(f, "stopped on request"),
             PullFailure::Engine(cause) => cause.fmt(f),
@@ -254,7 +255,9 @@ fn classify(message: &str) -> PullFailure {
     let has = |words: &[&str]| words.iter().any(|word| lower.contains(word));
     // In this order: a denial also says that the repository may not exist.
     if has(&["no space left on device", "disk quota exceeded"]) {
-        PullFailure::NoSpace(said)
+        PullFailure::NoSpace(without_blob_number(&said))
+    } else if has(&["no matching manifest for", "no match for platform"]) {
+        PullFailure::OtherPlatform(said)
     } else if has(&["toomanyrequests", "too many requests", "rate limit"]) {
         PullFailure::RateLimited(said)
     } else if has(&[
@@ -275,6 +278,15 @@ fn classify(message: &str) -> PullFailure {
     } else {
         PullFailure::Other(said)
     }
+}
+
+/// A layer is fetched into a file with a new number each time (`GetImageBlob123`). Without it, what
+/// fails like the last time is said in the same words.
+fn without_blob_number(message: &str) -> String {
+    let Some((before, after)) = message.split_once("GetImageBlob") else {
+        return message.to_owned();
+    };
+    format!("{before}GetImageBlob{}", after.trim_start_matches(|c: char| c.is_ascii_digit()))
 }
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ pub(super) fn engine(
     (dir, log, Engine::connect_within(Some(&host), SHORT))
 }
 
-fn answering(body: &'static str) -> (tempfile::TempDir, Log, Engine) {
+pub(super) fn answering(body: &'static str) -> (tempfile::TempDir, Log, Engine) {
     let (dir, log, engine) = engine("1.41", move |_, out| answer(out, 200, &[], body));
     (dir, log, engine.unwrap())
 }
@@ -52,7 +52,8 @@ fn versions() {
         assert_eq!(engine.ok().as_ref().map(Engine::api_version), agreed, "{offered}");
     }
     let (_dir, _, engine) = engine("1.40", |_, _| {});
-    assert!(engine.unwrap_err().to_string().contains("engine 20.10"));
+    let old = engine.unwrap_err();
+    assert!(old.to_string().contains("engine 20.10") && old.way_out().contains("upgrade"));
 }
 
 #[test]
@@ -60,20 +61,25 @@ fn only_absolute_unix_sockets() {
     for host in ["tcp://1.2.3.4:2375", "ssh://host", "unix://a/b", "unix://", "/run/x", ""] {
         let error = Engine::connect(Some(host)).unwrap_err();
         assert!(matches!(error, EngineError::BadHost(_)), "{host}: {error}");
-        assert!(error.to_string().contains("unix:///var/run/docker.sock"));
+        assert!(error.way_out().contains("unix:///var/run/docker.sock"));
     }
 }
 
 #[test]
 fn trouble_says_what_to_do() {
     let missing = Engine::connect(Some("unix:///nonexistent/docker.sock")).unwrap_err();
-    let text = missing.to_string();
+    let (text, way) = (missing.to_string(), missing.way_out());
     assert!(matches!(missing, EngineError::NotRunning(_)), "{text}");
-    assert!(text.contains("/nonexistent/docker.sock") && text.contains("systemctl start docker"));
+    assert!(text.contains("/nonexistent/docker.sock") && way.contains("systemctl start docker"));
 
     let dir = tempfile::tempdir().unwrap();
     let socket = dir.path().join("stale");
     drop(std::os::unix::net::UnixListener::bind(&socket).unwrap());
+    // A test beside this one may be between fork and exec, and hold the listener that much longer.
+    let held = || std::os::unix::net::UnixStream::connect(&socket).is_ok();
+    (0..1000)
+        .take_while(|_| held())
+        .for_each(|_| std::thread::park_timeout(Duration::from_millis(10)));
     let stale = Engine::connect(Some(&format!("unix://{}", socket.display()))).unwrap_err();
     assert!(matches!(stale, EngineError::NotRunning(_)), "{stale}");
 
@@ -81,7 +87,7 @@ fn trouble_says_what_to_do() {
         &PathBuf::from("/s"),
         super::HttpError::Io(std::io::ErrorKind::PermissionDenied.into()),
     );
-    assert!(denied.to_string().contains("group docker"), "{denied}");
+    assert!(denied.way_out().contains("group docker"), "{denied}");
 
     let (_dir, _, engine) = engine("1.41", |asked, out| {
         if asked.line.contains("/info") {
@@ -206,12 +212,13 @@ fn containers() {
 fn inspection() {
     let (_dir, _, engine) = answering(
         r#"{"Id":"a1","Name":"/p-web-1","Image":"sha256:i","RestartCount":3,
+        "Created":"2026-11-20T09:00:00Z",
         "State":{"Status":"restarting","Running":true,"OOMKilled":true,"ExitCode":137,"Error":"e",
          "StartedAt":"2026-11-20T10:00:00.123456789Z","FinishedAt":"0001-01-01T00:00:00Z",
          "Health":{"Status":"unhealthy","FailingStreak":4,"Log":[{"Output":"password"}]}},
         "Config":{"Image":"nginx:1","Env":["A=secret"],"Labels":{"l":"v"},
          "Healthcheck":{"Test":["CMD","x"],"Interval":5000000000}},
-        "HostConfig":{"NetworkMode":"container:xyz","IpcMode":"private","PidMode":"",
+        "HostConfig":{"NetworkMode":"container:xyz","IpcMode":"private","PidMode":"","VolumesFrom":["x:ro"],
          "RestartPolicy":{"Name":"on-failure","MaximumRetryCount":5}},
         "Mounts":[],"NetworkSettings":{"Networks":{}}}"#,
     );
@@ -227,6 +234,8 @@ fn inspection() {
     assert_eq!((check.interval.as_secs(), check.timeout.as_secs(), check.retries), (5, 30, 3));
     assert_eq!(it.restart_policy, RestartPolicy::OnFailure(5));
     assert_eq!(it.network_mode, "container:xyz");
+    assert_eq!(it.volumes_from, ["x:ro"]);
+    assert_eq!(it.created.unwrap().timestamp(), 1_795_165_200);
     assert!(!format!("{:?}", it.env).contains("secret"));
 
     let (_dir, _, engine) = answering(
@@ -249,65 +258,26 @@ fn changes() {
     let id = ContainerId("a/b".to_owned());
     engine.start(&id).unwrap();
     engine.stop(&id, Duration::from_secs(7)).unwrap();
+    engine.restart(&id, Duration::from_secs(7)).unwrap();
     engine.rename(&id, "x y").unwrap();
     engine.kill(&id, "HUP").unwrap();
     engine.remove(&id).unwrap();
     engine.remove_by_force(&id).unwrap();
-    engine.tag(&super::ImageId("sha256:1".to_owned()), "renew-held/x", "1").unwrap();
     engine.remove_image("host:5/a:b").unwrap();
     assert_eq!(
         log.lines()[1..],
         [
             "POST /v1.41/containers/a%2Fb/start",
             "POST /v1.41/containers/a%2Fb/stop?t=7",
+            "POST /v1.41/containers/a%2Fb/restart?t=7",
             "POST /v1.41/containers/a%2Fb/rename?name=x%20y",
             "POST /v1.41/containers/a%2Fb/kill?signal=HUP",
             "DELETE /v1.41/containers/a%2Fb?v=false&force=false",
             "DELETE /v1.41/containers/a%2Fb?v=false&force=true",
-            "POST /v1.41/images/sha256:1/tag?repo=renew-held%2Fx&tag=1",
             "DELETE /v1.41/images/host:5/a:b?force=false",
         ]
     );
     let gone = ContainerId("gone".to_owned());
     assert_eq!(engine.inspect(&gone).unwrap().map(|it| it.name), None);
     assert!(engine.start(&gone).unwrap_err().is_not_found());
-}
-
-#[test]
-fn many_images_in_one_request() {
-    let (_dir, log, engine) = engine("1.41", |asked, out| {
-        if asked.line.contains("/images/json?") {
-            let body = r#"[{"Id":"sha256:1","RepoTags":["nginx:1","nginx:2"],"Created":1700000000,
-                "RepoDigests":["nginx@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"],"Size":5},
-                {"Id":"sha256:2","RepoTags":["<none>:<none>"],"RepoDigests":null}]"#;
-            answer(out, 200, &[], body);
-        } else if asked.line.ends_with("855/json") {
-            let body = r#"{"Id":"sha256:9","Architecture":"amd64","Os":"linux",
-                "Created":"2026-11-20T10:00:00Z"}"#;
-            answer(out, 200, &[], body);
-        } else {
-            answer(out, 404, &[], "{}");
-        }
-    });
-    let digest = Digest::of(b"");
-    let texts = ["nginx:1", "docker.io/library/nginx:2", "nginx:3", "a/b", digest.as_str()];
-    let pinned = format!("nginx@{digest}");
-    let references: Vec<Reference> = texts
-        .iter()
-        .copied()
-        .chain([pinned.as_str(), "nginx:1"])
-        .map(|text| Reference::parse(text).unwrap())
-        .collect();
-    let found = engine.unwrap().images(&references).unwrap();
-    let ids: Vec<_> = references
-        .iter()
-        .map(|reference| found[reference].as_ref().map_or("-", |image| image.id.as_str()))
-        .collect();
-    assert_eq!(ids, ["sha256:1", "sha256:1", "-", "-", "sha256:9", "sha256:1", "sha256:1"]);
-    let nginx = found[&references[0]].as_ref().unwrap();
-    assert!(nginx.has_digest("nginx", &digest) && !nginx.has_digest("other", &digest));
-    assert_eq!((nginx.size, nginx.created.unwrap().timestamp()), (5, 1_700_000_000));
-    let by_id = found[&references[4]].as_ref().unwrap();
-    assert_eq!(by_id.architecture.as_deref(), Some("amd64"));
-    assert_eq!(log.lines().len(), 5, "ping, list, and three that the list does not have");
 }

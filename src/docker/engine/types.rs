@@ -1,13 +1,17 @@
 //! What the engine knows, in types of our own. No wire format here, and nothing that is not used.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
 use crate::docker::digest::Digest;
 use crate::sys::http::Cidr;
+use crate::sys::ports::Port;
+
+mod health;
+
+pub use health::{Health, HealthStatus, Healthcheck};
 
 /// The id of a container.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -58,6 +62,8 @@ pub struct Info {
     pub platform: Platform,
     /// The name of the host.
     pub name: String,
+    /// Whether it is a node of a swarm: networks of one may be known to other nodes only.
+    pub in_a_swarm: bool,
     /// Whether images live in containerd: then an image id is the digest of a manifest or an index.
     pub containerd_store: bool,
 }
@@ -161,6 +167,8 @@ pub struct Container {
     pub mounts: Vec<Mount>,
     /// The networks it is in.
     pub networks: Vec<Network>,
+    /// The ports of this host that lead to it, as long as it runs.
+    pub ports: Vec<Port>,
 }
 
 /// Something mounted into a container.
@@ -174,6 +182,8 @@ pub struct Mount {
     pub source: String,
     /// Where it is in the container.
     pub destination: String,
+    /// Whether the container can write it.
+    pub writable: bool,
 }
 
 /// A network a container is in.
@@ -183,6 +193,19 @@ pub struct Network {
     pub name: String,
     /// Its id; empty before the first start.
     pub id: String,
+}
+
+/// A network as the engine has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NetworkInspected {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// All labels.
+    pub labels: BTreeMap<String, String>,
+    /// The running containers in it, by id, with their names.
+    pub containers: BTreeMap<ContainerId, String>,
 }
 
 /// Everything about one container.
@@ -198,12 +221,16 @@ pub struct Inspected {
     pub image_ref: String,
     /// What it is doing.
     pub state: State,
+    /// Its first process, as the engine's host counts them; 0 while it does not run.
+    pub pid: i32,
     /// Of the last end; 0 while it never ended.
     pub exit_code: i64,
     /// Whether the kernel ended it for want of memory.
     pub oom_killed: bool,
     /// Why it could not be started; empty if it could.
     pub error: String,
+    /// When it was made.
+    pub created: Option<DateTime<Utc>>,
     /// Of the last start.
     pub started_at: Option<DateTime<Utc>>,
     /// Of the last end.
@@ -230,6 +257,8 @@ pub struct Inspected {
     pub ipc_mode: String,
     /// Whose processes it sees.
     pub pid_mode: String,
+    /// Whose volumes it has, as `<id or name>` or `<id or name>:ro`.
+    pub volumes_from: Vec<String>,
 }
 
 /// The environment of a container as `NAME=value`. Its `Debug` form hides it: it holds secrets.
@@ -240,41 +269,6 @@ impl fmt::Debug for Environment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} variables", self.0.len())
     }
-}
-
-/// The state of a health check. What the check printed is not kept: it may hold secrets.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Health {
-    /// The verdict.
-    pub status: HealthStatus,
-    /// Failures in a row.
-    pub failing_streak: u64,
-}
-
-/// The verdict of a health check.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum HealthStatus {
-    /// Not yet known.
-    Starting,
-    /// Good.
-    Healthy,
-    /// Bad.
-    Unhealthy,
-    /// Something newer than this code.
-    Unknown(String),
-}
-
-/// When a health check is made and what it takes; docker's defaults filled in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Healthcheck {
-    /// Between two checks.
-    pub interval: Duration,
-    /// For one check.
-    pub timeout: Duration,
-    /// Failures in a row that make it unhealthy.
-    pub retries: u32,
-    /// Failures this soon after the start do not count.
-    pub start_period: Duration,
 }
 
 /// What happens when a container ends.
@@ -310,6 +304,12 @@ pub struct Image {
     pub architecture: Option<String>,
     /// Known when the image was asked for by itself, not from a list.
     pub os: Option<String>,
+    /// Paths that get a volume of their own unless something is mounted there. Known when the image
+    /// was asked for by itself, not from a list.
+    pub volumes: BTreeSet<String>,
+    /// What its containers are labelled with. Known when the image was asked for by itself, not from
+    /// a list.
+    pub labels: BTreeMap<String, String>,
 }
 
 impl Image {

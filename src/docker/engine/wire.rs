@@ -30,7 +30,10 @@ wire!(Info {
     architecture: String,
     name: String,
     driver_status: Vec<(String, String)>,
+    swarm: Swarm,
 });
+
+wire!(Swarm { local_node_state: String });
 
 wire!(RegistryConfig {
     #[serde(rename = "InsecureRegistryCIDRs")]
@@ -39,6 +42,15 @@ wire!(RegistryConfig {
 });
 
 wire!(IndexConfig { secure: bool });
+
+wire!(Event {
+    action: String,
+    actor: Actor,
+    #[serde(rename = "timeNano")]
+    time_nano: i64,
+});
+
+wire!(Actor { attributes: BTreeMap<String, String> });
 
 wire!(Listed {
     id: String,
@@ -53,6 +65,14 @@ wire!(Listed {
     labels: BTreeMap<String, String>,
     mounts: Vec<Mount>,
     network_settings: NetworkSettings,
+    ports: Vec<Port>,
+});
+
+wire!(Port {
+    #[serde(rename = "IP")]
+    ip: String,
+    public_port: u16,
+    r#type: String,
 });
 
 wire!(Descriptor {
@@ -66,6 +86,8 @@ wire!(Mount {
     name: String,
     source: String,
     destination: String,
+    #[serde(rename = "RW")]
+    rw: bool,
 });
 
 wire!(NetworkSettings { networks: BTreeMap<String, Endpoint>, });
@@ -79,6 +101,7 @@ wire!(Inspected {
     id: String,
     name: String,
     image: String,
+    created: String,
     restart_count: u64,
     state: State,
     config: Config,
@@ -91,6 +114,7 @@ wire!(State {
     status: String,
     #[serde(rename = "OOMKilled")]
     oom_killed: bool,
+    pid: i32,
     exit_code: i64,
     error: String,
     started_at: String,
@@ -123,9 +147,14 @@ wire!(HostConfig {
     network_mode: String,
     ipc_mode: String,
     pid_mode: String,
+    volumes_from: Vec<String>,
 });
 
 wire!(RestartPolicy { name: String, maximum_retry_count: u64 });
+
+wire!(Manifests { manifests: Vec<Manifest>, });
+
+wire!(Manifest { descriptor: Descriptor, available: bool });
 
 wire!(
     /// `Created` is seconds since 1970 in a list and RFC 3339 in an inspection.
@@ -137,8 +166,23 @@ wire!(
         size: u64,
         architecture: String,
         os: String,
+        config: ImageConfig,
     }
 );
+
+wire!(ImageConfig {
+    volumes: BTreeMap<String, serde::de::IgnoredAny>,
+    labels: BTreeMap<String, String>,
+});
+
+wire!(Network {
+    id: String,
+    name: String,
+    labels: BTreeMap<String, String>,
+    containers: BTreeMap<String, Attached>,
+});
+
+wire!(Attached { name: String });
 
 /// One line of a pull's stream.
 #[derive(Debug, Default, Deserialize)]

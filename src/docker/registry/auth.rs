@@ -2,6 +2,7 @@
 //! server, and to nobody else, whatever a realm says.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use serde::Deserialize;
 
@@ -16,8 +17,6 @@ use crate::sys::http::{Head, Method, Request, escape};
 /// Registries whose token server has another name, well known and https.
 const TOKEN_SERVERS: &[(&str, &str)] =
     &[(HUB_HOST, "auth.docker.io"), ("docker.elastic.co", "docker-auth.elastic.co")];
-/// The second-level part of names under which strangers live side by side, as in `example.co.uk`.
-const SHARED: &[&str] = &["ac", "co", "com", "edu", "gov", "net", "or", "org"];
 
 /// The value of an `Authorization` header. Never shown.
 #[derive(Clone)]
@@ -54,7 +53,8 @@ pub(super) fn authorize(
             )),
         },
         Some(Challenge::Bearer { realm, service, scope }) => {
-            let desk = Desk::of(client, name, site, &realm)?;
+            let mut desk = Desk::of(client, name, site, &realm)?;
+            desk.own = desk.own || desk.has_the_same(client, credentials.as_ref());
             let scope = scope.unwrap_or_else(|| format!("repository:{}:pull", name.repository()));
             let request = desk.request(client, credentials.as_ref(), service.as_deref(), &scope);
             desk.token(client, name, &request, credentials.is_some())
@@ -92,6 +92,14 @@ impl Desk {
         }
         let own = same_host || is_own(&registry.host(), &site.host());
         Ok(Desk { site, path, own })
+    }
+
+    /// Whether docker keeps the very same credentials for the token server: an operator's word that
+    /// both are one. Others that are kept for it stay where they are: the registry, which gets the
+    /// token and says what it is to be for, has no right to them.
+    fn has_the_same(&self, client: &RegistryClient, credentials: Option<&RegistryAuth>) -> bool {
+        let kept = || client.credentials.find(&self.site.authority).ok().flatten();
+        credentials.is_some() && kept().as_ref() == credentials
     }
 
     fn request(
@@ -140,10 +148,11 @@ impl Desk {
                 return Err(RegistryError::denied(
                     name,
                     &format!(
-                        "its token server {} is on a host of another owner, so the credentials \
-                         for {} were not sent there",
-                        self.site.authority,
-                        name.registry()
+                        "its token server {desk} may be a stranger's, so the credentials for {} \
+                         were not sent there; if it is yours, give {desk} the same entry in \
+                         docker's config.json",
+                        name.registry(),
+                        desk = self.site.authority
                     ),
                 ));
             }
@@ -167,23 +176,17 @@ impl Desk {
     }
 }
 
-/// Whether a token server belongs to a registry by its name: a known pair, the domain above the
-/// registry (`gitlab.com` for `registry.gitlab.com`), or a sibling under it (`gitlab.example.com`
-/// for `registry.example.com`), as long as that domain has one owner.
+/// Whether a token server belongs to a registry by its name: a known pair, or a domain above the
+/// registry (`gitlab.com` for `registry.gitlab.com`). Whoever has the domain above could take the
+/// registry itself over, name and certificate; who has a name beside it may be a stranger, as in
+/// `a.example-host.net` and `b.example-host.net`, and no rule on names can tell.
 fn is_own(registry: &str, server: &str) -> bool {
     if TOKEN_SERVERS.contains(&(registry, server)) {
         return true;
     }
-    let Some((_, domain)) = registry.split_once('.') else { return false };
-    let labels: Vec<&str> = domain.split('.').collect();
-    let is_name = labels.iter().all(|label| label.bytes().any(|b| b.is_ascii_alphabetic()));
-    let has_one_owner = match labels.as_slice() {
-        [] | [_] => false,
-        [second, _] => !SHARED.contains(second),
-        _ => true,
-    };
-    let below = server.strip_suffix(domain).is_some_and(|front| front.ends_with('.'));
-    is_name && has_one_owner && (server == domain || below)
+    let is_name = |host: &str| host.parse::<IpAddr>().is_err() && host.contains('.');
+    let above = registry.strip_suffix(server).is_some_and(|front| front.ends_with('.'));
+    is_name(registry) && is_name(server) && above
 }
 
 #[cfg(test)]

@@ -75,17 +75,21 @@ impl Manifest {
 }
 
 impl ImageManifest {
-    /// What a full pull downloads; a layer that occurs twice comes once.
-    pub(super) fn bytes(&self) -> u64 {
-        let mut seen: Vec<&str> = Vec::new();
-        let mut sum = self.config.size;
-        for layer in &self.layers {
-            if !seen.contains(&layer.digest.as_str()) {
-                seen.push(&layer.digest);
-                sum = sum.saturating_add(layer.size);
+    /// What a pull downloads where these others are already; a layer that occurs twice comes once.
+    pub(super) fn bytes_beside(&self, others: &[ImageManifest]) -> u64 {
+        let mut seen: Vec<&str> = others.iter().flat_map(ImageManifest::digests).collect();
+        let mut sum = 0_u64;
+        for blob in self.layers.iter().chain([&self.config]) {
+            if !seen.contains(&blob.digest.as_str()) {
+                seen.push(&blob.digest);
+                sum = sum.saturating_add(blob.size);
             }
         }
         sum
+    }
+
+    fn digests(&self) -> impl Iterator<Item = &str> {
+        self.layers.iter().chain([&self.config]).map(|blob| blob.digest.as_str())
     }
 }
 
@@ -156,10 +160,14 @@ mod tests {
     fn sizes() {
         let text = r#"{"config":{"digest":"c","size":7},"layers":[{"digest":"a","size":100},
             {"digest":"b","size":20},{"digest":"a","size":100}]}"#;
-        let Manifest::Image(image) = Manifest::parse(text.as_bytes()).unwrap() else {
-            panic!("not an image");
+        let image = |text: &str| match Manifest::parse(text.as_bytes()).unwrap() {
+            Manifest::Image(image) => image,
+            Manifest::Index(_) => panic!("not an image"),
         };
-        assert_eq!(image.bytes(), 127);
+        assert_eq!(image(text).bytes_beside(&[]), 127);
+        let other = r#"{"config":{"digest":"d","size":9},"layers":[{"digest":"a","size":100}]}"#;
+        assert_eq!(image(text).bytes_beside(&[image(other)]), 27);
+        assert_eq!(image(text).bytes_beside(&[image(other), image(text)]), 0);
         for broken in ["", "[]", "{}", r#"{"schemaVersion":1,"fsLayers":[]}"#] {
             assert!(Manifest::parse(broken.as_bytes()).is_err(), "{broken}");
         }

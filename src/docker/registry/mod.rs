@@ -21,7 +21,7 @@ mod route;
 pub use error::RegistryError;
 
 use auth::Authorization;
-use manifest::{ACCEPTED, Manifest};
+use manifest::{ACCEPTED, ImageManifest, Manifest};
 use route::{Routes, Site};
 
 /// Where docker keeps the certificates of private registries.
@@ -55,6 +55,17 @@ pub struct RegistryClient {
     routes: Routes,
     credentials: Arc<dyn Credentials>,
     tokens: Mutex<BTreeMap<(String, String), Authorization>>,
+    /// Registries that are not asked again in this conversation, and why.
+    resting: Mutex<BTreeMap<String, Rest>>,
+}
+
+/// Why a registry is left alone.
+#[derive(Clone)]
+enum Rest {
+    /// It asked for it, for so long if it said so.
+    Wanted(Option<Duration>),
+    /// It did not answer: each further question would wait as long.
+    Silent(String),
 }
 
 impl RegistryClient {
@@ -66,6 +77,7 @@ impl RegistryClient {
             routes: Routes::new(config),
             credentials,
             tokens: Mutex::default(),
+            resting: Mutex::default(),
         }
     }
 
@@ -91,14 +103,35 @@ impl RegistryClient {
     /// # Errors
     /// See [`RegistryError`]; also an image that is not made for this platform.
     pub fn pull_size(&self, name: &Named, platform: &Platform) -> Result<u64, RegistryError> {
+        Ok(self.image(name, platform)?.bytes_beside(&[]))
+    }
+
+    /// The same without what images that are on this host have already. One of those that the
+    /// registry does not know any more counts for nothing.
+    ///
+    /// # Errors
+    /// As [`RegistryClient::pull_size`].
+    pub fn pull_size_beside(
+        &self,
+        name: &Named,
+        platform: &Platform,
+        here: &[Named],
+    ) -> Result<u64, RegistryError> {
+        let wanted = self.image(name, platform)?;
+        let here: Vec<_> = here.iter().filter_map(|one| self.image(one, platform).ok()).collect();
+        Ok(wanted.bytes_beside(&here))
+    }
+
+    /// The manifest of the image for a platform.
+    fn image(&self, name: &Named, platform: &Platform) -> Result<ImageManifest, RegistryError> {
         let digest = match self.parsed(name)? {
-            Manifest::Image(image) => return Ok(image.bytes()),
+            Manifest::Image(image) => return Ok(image),
             Manifest::Index(index) => {
                 index.digest_for(platform).map_err(|why| RegistryError::unexpected(name, &why))?
             }
         };
         match self.parsed(&name.at(&digest))? {
-            Manifest::Image(image) => Ok(image.bytes()),
+            Manifest::Image(image) => Ok(image),
             Manifest::Index(_) => Err(RegistryError::unexpected(name, "an index inside an index")),
         }
     }
@@ -113,8 +146,29 @@ impl RegistryClient {
         Manifest::parse(&answer.body).map_err(|why| RegistryError::unexpected(name, &why))
     }
 
-    /// Asks for a manifest, with what the registry wants to see first.
+    /// Asks for a manifest, unless the registry is to be left alone.
     fn manifest(&self, method: Method, name: &Named) -> Result<Response, RegistryError> {
+        let registry = name.registry().to_owned();
+        let mut resting = self.resting.lock().unwrap_or_else(PoisonError::into_inner);
+        match resting.get(&registry).cloned() {
+            Some(Rest::Wanted(retry_after)) => {
+                return Err(RegistryError::RateLimited { registry, retry_after });
+            }
+            Some(Rest::Silent(why)) => return Err(RegistryError::Unreachable { registry, why }),
+            None => {}
+        }
+        let answer = self.ask_for_manifest(method, name);
+        let rest = match &answer {
+            Err(RegistryError::RateLimited { retry_after, .. }) => Rest::Wanted(*retry_after),
+            Err(RegistryError::Unreachable { why, .. }) => Rest::Silent(why.clone()),
+            _ => return answer,
+        };
+        resting.insert(registry, rest);
+        answer
+    }
+
+    /// Asks for a manifest, with what the registry wants to see first.
+    fn ask_for_manifest(&self, method: Method, name: &Named) -> Result<Response, RegistryError> {
         let site = Site::of(api_host(name.registry()));
         let path = format!("/v2/{}/manifests/{}", name.repository(), name.target());
         let key = (name.registry().to_owned(), name.repository().to_owned());

@@ -37,13 +37,17 @@ pub(super) fn name(text: &str) -> Named {
 }
 
 pub(super) fn client(wallet: Wallet) -> RegistryClient {
+    client_with(wallet)
+}
+
+pub(super) fn client_with(credentials: impl Credentials + 'static) -> RegistryClient {
     let config = RegistryConfig {
         insecure: InsecureRegistries::new(BTreeMap::new(), Vec::<Cidr>::new()),
         certs_dir: PathBuf::from("/nonexistent"),
         system_roots: PathBuf::from("/nonexistent"),
         timeout: Duration::from_secs(5),
     };
-    RegistryClient::new(config, Arc::new(wallet))
+    RegistryClient::new(config, Arc::new(credentials))
 }
 
 /// The digest of `a:t` in a registry that answers as `script` says.
@@ -114,6 +118,37 @@ fn refusals() {
         panic!("429 is a limit");
     };
     assert_eq!(retry_after, Some(Duration::from_secs(17)));
+}
+
+#[test]
+fn a_registry_that_wants_rest_gets_it() {
+    let (port, log) = fake::tcp(|_, out| answer(out, 429, &[("Retry-After", "17")], ""));
+    let client = client(Wallet(None));
+    for image in ["a:t", "b:t"] {
+        let found = client.digest(&name(&format!("127.0.0.1:{port}/{image}")));
+        assert!(
+            matches!(found, Err(RegistryError::RateLimited { retry_after: Some(_), .. })),
+            "{found:?}"
+        );
+        assert!(found.unwrap_err().to_string().contains("17 s"));
+    }
+    assert_eq!(log.lines(), ["HEAD /v2/a/manifests/t"], "it is not asked again");
+}
+
+#[test]
+fn a_dead_registry_is_asked_once_and_others_are() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let dead = listener.local_addr().unwrap().port();
+    drop(listener);
+    let client = client(Wallet(None));
+    let ask = |port: u16| client.digest(&name(&format!("127.0.0.1:{port}/a:t")));
+    assert!(matches!(ask(dead), Err(RegistryError::Unreachable { .. })));
+    let Ok(again) = TcpListener::bind(("127.0.0.1", dead)) else { return };
+    assert!(matches!(ask(dead), Err(RegistryError::Unreachable { .. })));
+    again.set_nonblocking(true).unwrap();
+    assert!(again.accept().is_err(), "nobody called");
+    let (alive, _) = fake::tcp(|_, out| answer(out, 404, &[], ""));
+    assert!(matches!(ask(alive), Err(RegistryError::NotFound(_))));
 }
 
 #[test]

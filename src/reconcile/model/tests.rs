@@ -5,8 +5,9 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::{Model, difference};
-use crate::decide::plan::{Lifetime, Policy};
+use super::{Model, difference, drop_external};
+use crate::decide::plan::{Lifetime, Parent, Policy, Shared};
+use crate::decide::waves::Condition;
 
 fn shop(web: Value) -> Value {
     json!({
@@ -124,4 +125,87 @@ fn a_difference_names_keys_and_hides_values() {
     let after = json!({"service": {"environment": {"A": "other", "B": "1"}, "user": "me"}});
     assert_eq!(difference(&before, &after), "command, environment.A, user");
     assert_eq!(difference(&before, &before), "");
+}
+
+#[test]
+fn an_external_volume_can_be_taken_out() {
+    let mut model = json!({
+        "services": {
+            "web": {"networks": {"back": null, "default": null}, "volumes": [
+                {"type": "volume", "source": "data", "target": "/d"},
+                {"type": "bind", "source": "/data", "target": "/e"},
+            ]},
+            "db": {"image": "x"},
+        },
+        "networks": {"back": {"external": true, "name": "real"}, "default": {"name": "p_default"}},
+        "volumes": {"data": {"external": true, "name": "kept"}},
+    });
+    let found = Model::new(&model).all_external("networks");
+    assert_eq!(found, [(&"back".to_owned(), "real".to_owned())]);
+    drop_external(&mut model, "networks", "back");
+    drop_external(&mut model, "volumes", "data");
+    let expected = json!({
+        "services": {
+            "web": {"networks": {"default": null}, "volumes": [
+                {"type": "bind", "source": "/data", "target": "/e"},
+            ]},
+            "db": {"image": "x"},
+        },
+        "networks": {"default": {"name": "p_default"}},
+        "volumes": {},
+    });
+    assert_eq!(model, expected);
+}
+
+#[test]
+fn what_a_service_takes_from_others_is_read_as_it_was_written() {
+    let ties = |service: Value| -> String {
+        let words = super::ties::of(&service).into_iter().map(|tie| {
+            let parent = match tie.parent {
+                Parent::Service(name) => name,
+                Parent::Container(name) => format!("@{name}"),
+            };
+            format!("{:?} {parent}", tie.shared)
+        });
+        words.collect::<Vec<_>>().join(", ")
+    };
+    let on = |restart: bool| json!({"x": {"condition": "service_started", "restart": restart}});
+    for (service, expected) in [
+        (json!({}), ""),
+        (json!({"network_mode": "host", "ipc": "shareable", "pid": "host"}), ""),
+        (json!({"network_mode": "service:x"}), "Network x"),
+        (json!({"network_mode": "container:a-x-1"}), "Network @a-x-1"),
+        (json!({"ipc": "service:x", "pid": "service:y"}), "Ipc x, Processes y"),
+        (
+            json!({"volumes_from": ["x:ro", "container:y:rw", "z"]}),
+            "Volumes x, Volumes @y, Volumes z",
+        ),
+        (json!({"depends_on": on(true)}), "Restarts x"),
+        (json!({"depends_on": on(false)}), ""),
+        (json!({"depends_on": on(true), "network_mode": "service:x"}), "Network x"),
+    ] {
+        assert_eq!(ties(service.clone()), expected, "{service}");
+    }
+    assert!(Shared::Network.is_namespace() && !Shared::Volumes.is_namespace());
+}
+
+#[test]
+fn who_calls_a_service_by_the_name_of_its_container_waits_for_it() {
+    let waits = |web: Value, db: Value| {
+        let mut whole = shop(web);
+        whole["services"]["db"] = db;
+        Model::new(&whole).depends_on()["web"].get("db").copied()
+    };
+    let plain = json!({"image": "db:1"});
+    let named = json!({"image": "db:1", "container_name": "store"});
+    let shares = |name: &str| json!({"network_mode": format!("container:{name}")});
+    assert_eq!(waits(shares("shop-db-1"), plain.clone()), Some(Condition::Started));
+    assert_eq!(waits(shares("shop-db-x"), plain), None);
+    assert_eq!(waits(shares("store"), named.clone()), Some(Condition::Started));
+    assert_eq!(waits(shares("shop-db-1"), named.clone()), None, "it is not called so");
+    let healthy = json!({
+        "network_mode": "container:store",
+        "depends_on": {"db": {"condition": "service_healthy"}},
+    });
+    assert_eq!(waits(healthy, named), Some(Condition::Healthy), "what is declared counts");
 }

@@ -1,14 +1,16 @@
 //! What is possible, what comes early, and what a plan becomes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Obstacles, before_pull, replanned};
+use super::{Obstacles, before_pull, possible, replanned};
 use crate::decide::plan::{
-    Action, Desired, DesiredService, DesiredStack, ImagePair, Lifetime, Policy, Reason, Step,
+    Action, Desired, DesiredService, DesiredStack, ImagePair, Lifetime, Mounts, Observed, Policy,
+    Reason, Step,
 };
 use crate::decide::waves::{Condition, Dependencies};
 use crate::problem::Problem;
 use crate::reconcile::held::Held;
+use crate::reconcile::precheck::Doomed;
 use crate::reconcile::pull::Failed;
 use crate::state::{ProjectRecord, Record, ServiceRecord};
 
@@ -33,6 +35,10 @@ fn again(name: &str) -> Action {
     Action { containers: vec!["c".into()], ..action(name, Step::Start) }
 }
 
+fn unhealthy(name: &str) -> Action {
+    Action { reason: Reason::Unhealthy, ..action(name, Step::Recreate) }
+}
+
 fn failed(name: &str) -> Failed {
     Failed::from([(name.to_owned(), Problem::engine("pull_failed", "no", ""))])
 }
@@ -45,8 +51,13 @@ fn desired(names: &[&str]) -> Desired {
         replicas: 1,
         definition: "d".into(),
         files: BTreeMap::from([(name.to_owned(), "2".to_owned())]),
+        env: None,
+        mounts: Mounts::default(),
+        networks: BTreeSet::new(),
         lifetime: Lifetime::Lasting,
         policy: Policy::default(),
+        container_name: None,
+        ties: Vec::new(),
     };
     let services = names.iter().map(|name| ((*name).to_owned(), service(name))).collect();
     let stack = DesiredStack { project: "p".into(), services, ..DesiredStack::default() };
@@ -73,6 +84,7 @@ fn what_is_possible() {
     let projects = BTreeMap::from([("p".to_owned(), project)]);
     let record = Record { projects, ..Record::default() };
     let (none, lost) = (Failed::new(), failed("a"));
+    let doomed = Doomed::from([(("p".into(), "doomed".into()), unset.clone())]);
     let (free, both) = (held(&[]), held(&["a", "b"]));
     let (recreate, start) = (action("b", Step::Recreate), action("b", Step::Start));
     let cases = [
@@ -82,15 +94,53 @@ fn what_is_possible() {
         (action("a", Step::Recreate), &lost, None, &free, true),
         (recreate.clone(), &none, Some(&unset), &free, false),
         (again("a"), &lost, Some(&unset), &both, true),
+        (action("doomed", Step::Recreate), &none, None, &free, false),
+        (again("doomed"), &none, None, &free, true),
         (recreate, &none, None, &both, false),
         (start, &none, None, &both, true),
         (action("a", Step::Start), &none, None, &both, false),
         (action("b", Step::Remove), &none, None, &both, true),
+        (action("b", Step::Signal), &none, Some(&unset), &free, true),
+        (action("b", Step::Signal), &none, None, &both, false),
+        (unhealthy("b"), &none, None, &both, true),
+        (unhealthy("a"), &none, None, &both, false),
     ];
     for (action, failed, unset, held, expected) in cases {
-        let obstacles = Obstacles { failed, unset, held, desired: &desired, record: &record };
+        let (desired, record, doomed) = (&desired, &record, &doomed);
+        let depends_on = BTreeMap::new();
+        let obstacles =
+            Obstacles { failed, doomed, unset, held, desired, record, depends_on, restored: None };
         assert_eq!(obstacles.allow(&action), expected, "{action:?} {unset:?} {held:?}");
     }
+}
+
+#[test]
+fn nothing_stops_for_a_one_shot_that_cannot_run() {
+    let on = |name: &str, how| BTreeMap::from([(name.to_owned(), how)]);
+    let waits: Dependencies = [
+        ("web".to_owned(), on("job", Condition::Completed)),
+        ("mail".to_owned(), on("job", Condition::Started)),
+    ]
+    .into();
+    let recreate = |name: &str| action(name, Step::Recreate);
+    let (none, desired, record, free) =
+        (Failed::new(), Desired::default(), Record::default(), held(&[]));
+    let doomed =
+        Doomed::from([(("p".into(), "job".into()), Problem::engine("port_taken", "", ""))]);
+    let after = |planned: &[Action], doomed: &Doomed, tried: &[Action]| {
+        let (failed, unset, held) = (&none, None, &free);
+        let depends_on = BTreeMap::from([("p".to_owned(), waits.clone())]);
+        let (desired, record) = (&desired, &record);
+        let obstacles =
+            Obstacles { failed, doomed, unset, held, desired, record, depends_on, restored: None };
+        names(&possible(planned, &obstacles, tried, &Observed::default(), |_| true))
+    };
+    let all = [recreate("job"), recreate("mail"), recreate("web"), recreate("db")];
+    assert_eq!(after(&all, &Doomed::new(), &[]), "job mail web db");
+    assert_eq!(after(&all, &doomed, &[]), "mail db");
+    assert_eq!(after(&all, &doomed, &[recreate("job")]), "mail web db");
+    assert_eq!(after(&[recreate("job"), again("web")], &doomed, &[]), "web");
+    assert_eq!(after(&[action("job", Step::Nothing), recreate("web")], &doomed, &[]), "web");
 }
 
 #[test]

@@ -35,7 +35,8 @@ fn a_status_and_a_redirect_are_values() {
     let (port, log) = fake::tcp(|asked, out| match asked.line.as_str() {
         "GET /gone" => answer(out, 404, &[("X-A", "1"), ("x-a", "2")], "no"),
         "HEAD /head" => {
-            let _ = out.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n");
+            let head = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 99\r\n\r\n";
+            let _ = out.write_all(head);
         }
         "POST /post" => answer(out, 201, &[], &String::from_utf8_lossy(&asked.body)),
         _ => answer(out, 302, &[("Location", "/gone")], ""),

@@ -1,0 +1,50 @@
+//! What the daemon says: to the log what is wrong, to systemd how all is.
+
+use super::Daemon;
+use super::repeat::Say;
+use crate::problem::Problem;
+use crate::reconcile::Report;
+
+impl Daemon<'_> {
+    /// What was done has been said while it was done; what is wrong is said here.
+    pub(super) fn tell(&mut self, service: &str, report: &Report) {
+        if self.stopping.is_some() {
+            return;
+        }
+        let of_services = report.services.iter().filter_map(|one| one.error.as_ref());
+        let trouble = of_services.chain(&report.problems).next();
+        self.say(service, trouble);
+    }
+
+    pub(super) fn say(&mut self, service: &str, trouble: Option<&Problem>) {
+        match (self.repeats.take(service, trouble), trouble) {
+            (Say::Trouble(1), Some(problem)) => log::warn!("{service}: {problem}"),
+            (Say::Trouble(times), Some(problem)) => {
+                log::warn!("{service}: {problem} ({times} times in a row)");
+            }
+            (Say::Over(times), _) => log::info!("{service}: well again, after {times} bad runs"),
+            (Say::Trouble(_) | Say::Nothing, _) => {}
+        }
+    }
+
+    /// How all is, when it is not as it was; and that we are alive.
+    pub(super) fn tell_systemd(&mut self) {
+        let troubled: Vec<&str> = self.repeats.troubled().collect();
+        let mut status = match troubled.len() {
+            0 => format!("{}, all well", self.counted()),
+            bad => {
+                format!("{bad} of {} in trouble: {}", self.services().count(), troubled.join(", "))
+            }
+        };
+        if self.rejected {
+            status.push_str("; renew.json does not load");
+        }
+        if status != self.status {
+            self.notify.tell(&format!("STATUS={status}"));
+            self.status = status;
+        }
+        if self.notify.watchdog().is_some() {
+            self.notify.tell("WATCHDOG=1");
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! What a run did so far, and what is left of its plan. Pure.
+
+use super::apply::Verdicts;
+use super::observe::Sight;
+use super::precheck::Doomed;
+use super::pull::Failed;
+use super::todo::{Obstacles, possible};
+use crate::decide::plan::Action;
+
+/// What a run did so far.
+pub struct Deeds {
+    /// The world as it was looked at last.
+    pub sight: Sight,
+    /// Images that could not be had.
+    pub failed: Failed,
+    /// What is known to fail.
+    pub doomed: Doomed,
+    /// What was carried out or tried.
+    pub tried: Vec<Action>,
+    /// What became of it.
+    pub verdicts: Verdicts,
+}
+
+impl Deeds {
+    /// The actions that can be carried out, may be, and were not yet.
+    #[must_use]
+    pub fn possible(
+        &self,
+        planned: &[Action],
+        obstacles: &Obstacles<'_>,
+        may: impl Fn(&Action) -> bool,
+    ) -> Vec<Action> {
+        possible(planned, obstacles, &self.tried, &self.sight.observed, may)
+    }
+}

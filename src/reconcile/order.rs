@@ -1,0 +1,66 @@
+//! What waits for what while a plan is carried out, and what compose is to make in one go. Used by
+//! `apply` alone; pure.
+
+use std::collections::BTreeMap;
+
+use super::apply::{Verdicts, Work};
+use super::model::Model;
+use super::todo::makes;
+use super::verify::Verdict;
+use crate::decide::plan::{Action, DesiredService, Parent, Shared, Step, Tie};
+use crate::decide::waves::{Condition, Dependencies};
+
+/// Who waits for whom in a stack. A dependent and the parent whose namespace or volumes it takes are
+/// made together: compose knows their order, and the dependent is cut off for no longer than it has
+/// to be. Not so where it waits for the parent's health, nor where it calls it by a container's name:
+/// compose looks that up before it replaces the parent.
+#[must_use]
+pub fn order(
+    model: Model<'_>,
+    services: &BTreeMap<String, DesiredService>,
+    acting: &BTreeMap<&str, &Action>,
+) -> Dependencies {
+    let mut depends_on = model.depends_on();
+    let whole = |action: &Action| action.step == Step::Recreate || action.image.running.is_none();
+    let made = |name: &str| acting.get(name).is_some_and(|a| makes(a) && whole(a));
+    for (name, on) in depends_on.iter_mut().filter(|(name, _)| made(name)) {
+        let ties: &[Tie] = services.get(name).map_or(&[], |declared| &declared.ties);
+        for tie in ties.iter().filter(|tie| tie.shared != Shared::Restarts) {
+            let Parent::Service(parent) = &tie.parent else { continue };
+            if let Some(how) = on.get_mut(parent).filter(|how| **how == Condition::Started)
+                && made(parent)
+            {
+                *how = Condition::Together;
+            }
+        }
+    }
+    depends_on
+}
+
+impl Work<'_> {
+    /// Whether compose makes it together with another one: then one `up` names both.
+    #[must_use]
+    pub fn is_made_together(&self, name: &str) -> bool {
+        let with_parent = self.depends_on.get(name).into_iter().flat_map(BTreeMap::values);
+        let with_others = self.depends_on.values().filter_map(|on| on.get(name));
+        with_parent.chain(with_others).any(|how| *how == Condition::Together)
+    }
+
+    /// Whether a container of another stack that it shares something with was to change and did not,
+    /// or is not good.
+    #[must_use]
+    pub fn waits_elsewhere(&self, name: &str, verdicts: &Verdicts) -> bool {
+        let parents = self.ties.get(&self.key(name)).into_iter().flatten();
+        parents.filter(|(_, parent)| !self.services.contains_key(&parent.1)).any(|(_, parent)| {
+            let acts = |a: &&Action| {
+                a.project == parent.0
+                    && a.compose_service == parent.1
+                    && matches!(a.step, Step::Recreate | Step::Start)
+            };
+            match verdicts.get(parent) {
+                Some(verdict) => matches!(verdict, Verdict::Bad(_)),
+                None => self.actions.iter().any(|action| acts(&action)),
+            }
+        })
+    }
+}

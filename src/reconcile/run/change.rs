@@ -1,0 +1,131 @@
+//! The part of a run that changes something: first what is begun is written down, then networks that
+//! are to be made anew go, then actions are carried out.
+
+use super::{Deeds, Purpose, Run};
+use crate::decide::plan::{Action, Sequence};
+use crate::problem::Problem;
+use crate::reconcile::apply::Apply;
+use crate::reconcile::attempts::begin;
+use crate::reconcile::held::Held;
+use crate::reconcile::holders::{Holders, hold, outgoing};
+use crate::reconcile::observe::Sight;
+use crate::reconcile::report::ServiceReport;
+use crate::reconcile::todo::{key, makes, starts_again};
+use crate::state::ServiceLock;
+
+impl Run<'_> {
+    /// Carries actions out, and looks at the result. What is begun is written down first: where that
+    /// cannot be, nothing is made, and only what stands still is started.
+    ///
+    /// # Errors
+    /// When we are asked to stop, or the engine does not answer any more.
+    pub(super) fn change(
+        &mut self,
+        lock: &ServiceLock,
+        mut todo: Vec<Action>,
+        held: &Held,
+        deeds: &mut Deeds,
+        report: &mut ServiceReport,
+    ) -> Result<(), Problem> {
+        let sight = &deeds.sight;
+        let (stacks, desired) = self.kept_up();
+        let mut begun = begin(&self.record, &todo, stacks, desired, sight, held);
+        let holders = match self.purpose {
+            Purpose::Follow => {
+                let changes = todo.iter().filter(|action| self.changes(action, deeds));
+                outgoing(&self.record, changes, sight)
+            }
+            Purpose::Undo => Holders::new(),
+        };
+        begun.images.held.extend(holders.clone());
+        if begun != self.record {
+            match self.pass.state.store(lock, &begun) {
+                Ok(()) => self.record = begun,
+                Err(problem) => {
+                    todo.retain(starts_again);
+                    report.error.get_or_insert(problem);
+                }
+            }
+        }
+        if let Err(problem) = self.keep_release(lock, &todo, deeds) {
+            todo.retain(starts_again);
+            report.error.get_or_insert(problem);
+        }
+        hold(self.pass, &holders, &mut self.record);
+        self.release_networks(lock, &mut todo, deeds, report);
+        if todo.is_empty() && deeds.sight.unproven.is_empty() {
+            return Ok(());
+        }
+        if !self.host.stop.may_change() {
+            return Err(Problem::interrupted());
+        }
+        let mut apply = self.apply(&deeds.sight);
+        if todo.iter().any(|action| self.restores(&key(action))) {
+            apply.sequence = Sequence::Backward;
+        }
+        apply.run(&todo, &mut deeds.verdicts)?;
+        deeds.tried.extend(todo);
+        deeds.sight = self.look()?;
+        Ok(())
+    }
+
+    /// Keeps what is in force for the day that it is gone back to, before it is replaced. A change that
+    /// is not known to be good is none to go back to.
+    fn keep_release(
+        &self,
+        lock: &ServiceLock,
+        todo: &[Action],
+        deeds: &Deeds,
+    ) -> Result<(), Problem> {
+        let now = self.host.clock.now();
+        let probation = self.record.probation.as_ref().filter(|one| now < one.until);
+        let unknown = probation.is_some_and(|one| one.unverified);
+        let changes = todo.iter().any(|action| self.changes(action, deeds));
+        if self.record.projects.is_empty() || unknown || !changes {
+            return Ok(());
+        }
+        let n_kept = self.service.keep_releases.saturating_sub(1);
+        self.pass.state.keep_release(lock, &self.record, n_kept.max(1))
+    }
+
+    fn apply<'r>(&'r self, sight: &'r Sight) -> Apply<'r> {
+        let (stacks, desired) = self.kept_up();
+        Apply {
+            host: self.host,
+            service: self.service,
+            stacks,
+            desired,
+            sight,
+            state: &self.pass.state,
+            top: self.pass.git.top().to_path_buf(),
+            sequence: Sequence::Forward,
+        }
+    }
+
+    /// Lets go of networks that are to be made anew, and of what is recorded of them. Where they
+    /// cannot go, nothing of the project is made.
+    fn release_networks(
+        &mut self,
+        lock: &ServiceLock,
+        todo: &mut Vec<Action>,
+        deeds: &mut Deeds,
+        report: &mut ServiceReport,
+    ) {
+        let released = self.apply(&deeds.sight).release(todo);
+        let stored = released.and_then(|gone| {
+            if gone.is_empty() {
+                return Ok(());
+            }
+            for (project, name) in gone {
+                for record in [&mut self.record, &mut deeds.sight.record] {
+                    record.projects.get_mut(&project).map(|past| past.topology.remove(&name));
+                }
+            }
+            self.pass.state.store(lock, &self.record)
+        });
+        if let Err(problem) = stored {
+            todo.retain(|action| !makes(action));
+            report.error.get_or_insert(problem);
+        }
+    }
+}

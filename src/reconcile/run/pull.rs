@@ -1,0 +1,56 @@
+//! The part of a run before anything that runs is touched: plan, pull what the plan wants, plan again.
+
+use super::{Deeds, Run};
+use crate::problem::Problem;
+use crate::reconcile::apply::Verdicts;
+use crate::reconcile::precheck::Doomed;
+use crate::reconcile::prune::{Here, prune};
+use crate::reconcile::pull::{Failed, Limits, pull};
+use crate::reconcile::report::ServiceReport;
+use crate::reconcile::todo::{before_pull, key, replanned, starts_again};
+use crate::reconcile::topology::changes;
+use crate::reconcile::unset::refuse;
+
+impl Run<'_> {
+    /// Plans, pulls what the plan wants, and plans again: a pull that changes nothing is no drift.
+    /// What needs no pull does not wait for one.
+    ///
+    /// # Errors
+    /// When we are asked to stop, or the engine does not answer.
+    pub(super) fn plan_and_pull(&mut self, report: &mut ServiceReport) -> Result<Deeds, Problem> {
+        let sight = self.look()?;
+        let (failed, doomed, verdicts) = (Failed::new(), Doomed::new(), Verdicts::new());
+        let mut deeds = Deeds { sight, failed, doomed, tried: Vec::new(), verdicts };
+        report.actions = self.plan(&deeds.sight)?;
+        let wants = report.actions.iter().any(|action| action.pull);
+        let (Some(lock), true, None) = (self.lock, wants, refuse(&self.stacks, &report.actions))
+        else {
+            return Ok(deeds);
+        };
+        let held = self.held()?;
+        let record = &deeds.sight.record;
+        let mut early =
+            before_pull(&report.actions, &self.stacks.depends_on(), &held, self.kept_up().1);
+        // A network that is to be made anew is made with everything on it, after the pull.
+        early.retain(|a| starts_again(a) || !changes(&self.desired, record, &a.project));
+        let doomed = self.doomed(&deeds.sight, &early)?;
+        early.retain(|action| !doomed.contains_key(&key(action)));
+        if !early.is_empty() {
+            self.change(lock, early, &held, &mut deeds, report)?;
+        }
+        let floor_bytes = self.pass.disk_floor_bytes();
+        let limits = Limits { stall: self.service.timeouts.pull, floor_bytes };
+        let here = Here::look(self.host, self.service);
+        deeds.failed = pull(self.host, &report.actions, limits);
+        deeds.sight = self.look()?;
+        here.note(&mut self.record.images, &report.actions, &deeds.failed, &deeds.sight);
+        prune(self.pass, self.service, &mut self.record, &deeds.sight);
+        if let Err(problem) = self.pass.state.store(lock, &self.record) {
+            // Whatever is pulled and not written down is nobody's, and stays.
+            log::debug!("{problem}");
+        }
+        let fresh = self.plan(&deeds.sight)?;
+        report.actions = replanned(&report.actions, fresh, &deeds.failed, &deeds.tried);
+        Ok(deeds)
+    }
+}

@@ -1,0 +1,122 @@
+//! The daemon on a real engine: it follows git by its schedule, loads its configuration anew, and
+//! stops without leaving anything behind.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::{Running, Sandbox, wait_for};
+use crate::{SLOW, THREE, slow_running, three_pushed};
+
+/// A configuration with one service that is due every second, and with more on top.
+fn every_second(sandbox: &Sandbox, more: &Value) {
+    let mut config = json!({
+        "repo": { "dir": "SANDBOX" }, "state_dir": "state", "run_on_start": true,
+        "defaults": { "verify": { "soak": "0s", "timeout": "20s" } },
+        "services": [{ "name": "app", "compose_files": ["compose.yaml"], "schedule": "@every 1s" }],
+    });
+    for (key, value) in more.as_object().into_iter().flatten() {
+        config[key] = value.clone();
+    }
+    sandbox.write("renew.json", &sandbox.fill(&config.to_string()));
+}
+
+fn runs(sandbox: &Sandbox, names: &[&str]) {
+    wait_for(&format!("{names:?} to run"), 90, || {
+        let up = |name: &&str| {
+            let found = sandbox.inspect(name);
+            found.len() == 1 && found[0]["State"]["Status"] == "running"
+        };
+        names.iter().all(up).then_some(())
+    });
+}
+
+fn stops(daemon: Running) -> String {
+    daemon.terminate();
+    let output = daemon.finish().expect(0);
+    assert!(output.stderr.trim_end().ends_with("stopped"), "{output}");
+    output.stderr
+}
+
+#[test]
+fn it_follows_git_and_heals_and_says_only_what_it_does() {
+    let Some(sandbox) = three_pushed() else { return };
+    sandbox.publish("web:2");
+    every_second(&sandbox, &json!({}));
+    let daemon = sandbox.start_renew(["run"]);
+    runs(&sandbox, &["cache", "db", "web"]);
+    let before = sandbox.ids();
+    sandbox.commit(&[("compose.yaml", &THREE.replace("web:1", "web:2"))], "web 2");
+    wait_for("web 2", 90, || {
+        let found = sandbox.inspect("web");
+        let label = |one: &Value| crate::support::label(one, "version").map(str::to_owned);
+        let now = found.first().and_then(label)?;
+        (found.len() == 1 && now.starts_with("web:2 ")).then_some(())
+    });
+    runs(&sandbox, &["web"]);
+    sandbox.only_changed(&before, &["web"]);
+    sandbox.docker(["rm", "-f", &sandbox.ids()["db"][0]]);
+    runs(&sandbox, &["db"]);
+    // A sync beside it does no harm: it waits, or says who works.
+    let beside = sandbox.renew(["sync", "--json"]);
+    assert!([0, 1].contains(&beside.code), "{beside}");
+    std::thread::sleep(Duration::from_secs(3));
+    let said = stops(daemon);
+    let lines: Vec<&str> = said.lines().filter(|line| line.contains("app: ")).collect();
+    let told = |what: &str| lines.iter().filter(|line| line.contains(what)).count();
+    assert_eq!((told("start web"), told("recreate web"), told("start db")), (1, 1, 2), "{said}");
+    sandbox.renew(["sync"]).expect(0);
+    sandbox.settled();
+}
+
+#[test]
+fn another_configuration_is_taken_up_also_one_that_comes_with_a_fetch() {
+    let Some(sandbox) = three_pushed() else { return };
+    every_second(&sandbox, &json!({}));
+    let daemon = sandbox.start_renew(["run"]);
+    runs(&sandbox, &["cache", "db", "web"]);
+    // Broken: said once, and the last good one goes on.
+    sandbox.write("renew.json", "{ \"services\": [");
+    std::thread::sleep(Duration::from_secs(12));
+    sandbox.docker(["rm", "-f", &sandbox.ids()["db"][0]]);
+    runs(&sandbox, &["db"]);
+    // Mended, with one service more.
+    sandbox
+        .commit(&[("side/compose.yaml", "services: {extra: {image: IMAGES/cache:1}}\n")], "Side");
+    every_second(
+        &sandbox,
+        &json!({ "services": [
+            { "name": "app", "compose_files": ["compose.yaml"], "schedule": "@every 1s" },
+            { "name": "side", "compose_files": ["side/compose.yaml"], "schedule": "@every 1s",
+              "compose_project_name": "SANDBOX" },
+        ] }),
+    );
+    runs(&sandbox, &["extra"]);
+    let said = stops(daemon);
+    assert_eq!(said.matches("does not load").count(), 1, "{said}");
+    assert!(said.contains("is loaded: 2 services"), "{said}");
+}
+
+#[test]
+fn a_stop_lets_a_change_come_to_its_end_and_a_second_one_does_not() {
+    let Some(sandbox) = slow_running() else { return };
+    every_second(&sandbox, &json!({}));
+    sandbox.commit(&[("compose.yaml", &SLOW.replace("web:1", "web:2"))], "web 2");
+    let daemon = sandbox.start_renew(["run"]);
+    sandbox.wait_for_recreate("web");
+    let said = stops(daemon);
+    assert!(said.contains("waiting for app"), "{said}");
+    assert!(sandbox.version("web").starts_with("web:2 "), "the change was finished");
+    sandbox.runs(&["db", "web"]);
+    sandbox.settled();
+
+    sandbox.commit(&[("compose.yaml", SLOW)], "web 1");
+    let daemon = sandbox.start_renew(["run"]);
+    sandbox.wait_for_recreate("web");
+    daemon.terminate();
+    std::thread::sleep(Duration::from_millis(300));
+    stops(daemon);
+    sandbox.renew(["sync"]).expect(0);
+    assert!(sandbox.version("web").starts_with("web:1 "));
+    sandbox.settled();
+}

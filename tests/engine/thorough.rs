@@ -1,0 +1,42 @@
+//! The rest of the engine tier: what goes wrong, what is refused, and what is seldom asked for. Apart
+//! from the main stories because all together take longer than one likes to wait before a commit.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "a test is not the product: it drives processes and clocks, and says no by panicking"
+)]
+
+#[allow(dead_code, unused_imports, reason = "each half of the stories needs another part of it")]
+#[path = "../support/mod.rs"]
+mod support;
+
+mod accept;
+mod dependents;
+mod disk;
+mod errors;
+mod faults;
+mod full;
+mod guard;
+mod host;
+mod kept;
+mod lines;
+mod membership;
+mod policies;
+mod prechecks;
+mod prune;
+mod quarantine;
+mod registries;
+mod review;
+mod scale;
+mod scripts;
+#[allow(dead_code, reason = "as above")]
+mod stage;
+mod traces;
+mod verdict;
+mod windows;
+
+#[allow(unused_imports, reason = "as above")]
+use stage::{SLOW, THREE, slow_running, three_pushed, three_running};
