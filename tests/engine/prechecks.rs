@@ -3,7 +3,7 @@
 
 use std::net::{TcpListener, UdpSocket};
 
-use crate::support::{Form, Sandbox};
+use crate::support::{Form, Sandbox, free_address};
 use crate::{THREE, three_running};
 
 /// A stack in which `web` has these lines more.
@@ -49,12 +49,12 @@ fn obstacle(sandbox: &Sandbox, stack: &str, says: (&str, &[&str], &str), clear: 
 #[test]
 fn a_port_that_a_process_has() {
     let Some(sandbox) = three_running() else { return };
-    let tcp = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let udp = UdpSocket::bind("127.0.0.1:0").expect("a port");
-    let (one, other) =
-        (tcp.local_addr().expect("one").port(), udp.local_addr().expect("one").port());
+    let (address, other) = (free_address(), free_address());
+    let one = address.port();
+    let tcp = TcpListener::bind(address).expect("a port");
+    let udp = UdpSocket::bind(other).expect("a port");
     let pid = format!("pid {}", std::process::id());
-    let stack = web_with(&format!("    ports: ['127.0.0.1:{one}:80']\n"));
+    let stack = web_with(&format!("    ports: ['{address}:80']\n"));
     obstacle(
         &sandbox,
         &stack,
@@ -67,10 +67,10 @@ fn a_port_that_a_process_has() {
     sandbox.plan_then_sync(0);
     sandbox.runs(&["web"]);
     let before = sandbox.ids();
-    let stack = web_with(&format!("    ports: ['127.0.0.1:{other}:80/udp']\n"));
+    let stack = web_with(&format!("    ports: ['{other}:80/udp']\n"));
     sandbox.commit(&[("compose.yaml", &stack)], "Another port");
     let told = sandbox.complains(2, &[]);
-    told.says("port_taken", &[&format!("{other}/udp"), &pid], "stop what has it");
+    told.says("port_taken", &[&format!("{}/udp", other.port()), &pid], "stop what has it");
     assert_eq!(sandbox.ids()["web"], before["web"]);
     sandbox.runs(&["web"]);
     drop(udp);
@@ -81,14 +81,12 @@ fn a_port_that_a_process_has() {
 #[test]
 fn a_port_that_another_container_has() {
     let Some(sandbox) = three_running() else { return };
-    let free = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let port = free.local_addr().expect("one").port();
-    drop(free);
+    let port = free_address();
     let name = sandbox.fill("SANDBOX-stranger");
-    let (publish, image) = (format!("127.0.0.1:{port}:80"), sandbox.fill("IMAGES/web:1"));
+    let (publish, image) = (format!("{port}:80"), sandbox.fill("IMAGES/web:1"));
     let stranger = sandbox.docker(["run", "-d", "--name", &name, "-p", &publish, &image]);
-    let stack = web_with(&format!("    ports: ['127.0.0.1:{port}:80']\n"));
-    let number = format!("{port}/tcp");
+    let stack = web_with(&format!("    ports: ['{port}:80']\n"));
+    let number = format!("{}/tcp", port.port());
     obstacle(
         &sandbox,
         &stack,
@@ -96,10 +94,8 @@ fn a_port_that_another_container_has() {
         || drop(sandbox.docker(["rm", "-f", &stranger])),
     );
     // It goes to another compose service that is made after the one that gives it up.
-    let moved = THREE.replace(
-        "db:1\n",
-        &format!("db:1\n    depends_on: [web]\n    ports: ['127.0.0.1:{port}:80']\n"),
-    );
+    let moved = THREE
+        .replace("db:1\n", &format!("db:1\n    depends_on: [web]\n    ports: ['{port}:80']\n"));
     sandbox.commit(&[("compose.yaml", &moved)], "The port moves to db");
     sandbox.plan_then_sync(0);
     sandbox.runs(&["cache", "db", "web"]);

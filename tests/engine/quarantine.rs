@@ -6,7 +6,7 @@ use std::net::TcpListener;
 
 use serde_json::{Value, json};
 
-use crate::support::{Sandbox, wait_for};
+use crate::support::{Sandbox, free_address, wait_for};
 use crate::{SLOW, THREE, slow_running, three_running};
 
 /// [`THREE`] with a `web` that ends at once.
@@ -125,10 +125,7 @@ fn what_may_pass_by_itself_is_tried_again_after_growing_pauses() {
     }]));
     let was = sandbox.essence("web");
     // Somebody takes the port after it was found free.
-    let port = {
-        let free = TcpListener::bind("127.0.0.1:0").expect("a port");
-        free.local_addr().expect("an address")
-    };
+    let port = free_address();
     let stack = format!("{THREE}    ports: [\"{port}:80\"]\n");
     let script = "#!/bin/sh\necho >ROOT/asked\nuntil [ -e ROOT/bound ]; do sleep 0.1; done\n";
     let script = script.replace("ROOT", &sandbox.root().display().to_string());

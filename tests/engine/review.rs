@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use crate::support::{Sandbox, wait_for};
+use crate::support::{Sandbox, free_address, wait_for};
 use crate::{THREE, three_running};
 
 /// A stack with these images pushed and running.
@@ -258,16 +258,13 @@ fn nothing_that_depends_on_a_failed_one_shot_is_stopped() {
 
 #[test]
 fn one_container_that_cannot_start_does_not_stop_the_healing_of_others() {
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    let port = taken.local_addr().expect("an address").port();
-    drop(taken);
-    let stack =
-        THREE.replace("cache:1\n", &format!("cache:1\n    ports: [\"127.0.0.1:{port}:80\"]\n"));
+    let port = free_address();
+    let stack = THREE.replace("cache:1\n", &format!("cache:1\n    ports: [\"{port}:80\"]\n"));
     let files = [("compose.yaml", stack.as_str())];
     let Some(sandbox) = running(&["cache:1", "db:1", "web:1"], &files) else { return };
     let before = sandbox.ids();
     sandbox.docker(["kill", &before["cache"][0], &before["db"][0]]);
-    let taken = std::net::TcpListener::bind(("127.0.0.1", port)).expect("the port again");
+    let taken = std::net::TcpListener::bind(port).expect("the port again");
     let run = sandbox.plan_then_sync(2);
     run.did(
         "

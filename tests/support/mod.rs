@@ -32,3 +32,16 @@ pub fn wait_for<T>(what: &str, limit_s: u64, mut look: impl FnMut() -> Option<T>
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
 }
+
+/// A port that nobody has, on a loopback address that no other test uses: between this look and the
+/// use of the port, nobody who asks for any port of 127.0.0.1 can be given it.
+pub fn free_address() -> std::net::SocketAddrV4 {
+    static ASKED: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+    let asked = ASKED.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+    let seed = image::digest(format!("{} {asked}", std::process::id()).as_bytes());
+    let octet = |at: usize| u8::from_str_radix(&seed[at..at + 2], 16).expect("hex") % 254 + 1;
+    let own = std::net::Ipv4Addr::new(127, octet(8), octet(10), octet(12));
+    let listener = std::net::TcpListener::bind((own, 0)).expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    std::net::SocketAddrV4::new(own, port)
+}
