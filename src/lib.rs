@@ -4,6 +4,8 @@
 //!
 //! - [`cli`]: one file per command, the only place that prints or picks an exit code.
 //! - [`daemon`]: the scheduler's thread, the workers, hot reload, the stop.
+//! - [`control`]: the socket on which a running daemon answers and is asked.
+//! - [`standing`]: how everything stands, as one document.
 //! - [`reconcile`]: one run of one service: fetch, resolve, observe, plan, pull, move, apply, record.
 //! - [`docker`]: the engine's socket, the compose plugin, registries and their credentials.
 //! - [`git`]: the working tree and its remote, driven through the git command.
@@ -16,6 +18,7 @@
 
 pub mod cli;
 pub mod config;
+pub mod control;
 pub mod daemon;
 pub mod decide;
 pub mod docker;
@@ -23,5 +26,6 @@ pub mod git;
 pub mod health;
 pub mod problem;
 pub mod reconcile;
+pub mod standing;
 pub mod state;
 pub mod sys;

@@ -15,6 +15,8 @@ const LAYERS: &[(&str, &[&str])] = &[
         "cli",
         &[
             "daemon",
+            "control",
+            "standing",
             "reconcile",
             "docker",
             "git",
@@ -26,7 +28,12 @@ const LAYERS: &[(&str, &[&str])] = &[
             "sys",
         ],
     ),
-    ("daemon", &["reconcile", "state", "config", "decide", "problem", "sys"]),
+    (
+        "daemon",
+        &["control", "standing", "reconcile", "state", "config", "decide", "problem", "sys"],
+    ),
+    ("control", &["standing", "state", "problem", "sys"]),
+    ("standing", &["state", "config", "problem", "sys"]),
     ("reconcile", &["docker", "git", "health", "state", "config", "decide", "problem", "sys"]),
     ("docker", &["decide", "problem", "sys"]),
     ("git", &["problem", "sys"]),

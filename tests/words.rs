@@ -99,10 +99,9 @@ fn every_key_of_what_commands_tell_is_explained() {
     let mut found = BTreeSet::new();
     for source in [
         "src/cli/history.rs",
-        "src/cli/status.rs",
-        "src/cli/status/human.rs",
-        "src/cli/status/stand.rs",
-        "src/cli/stored.rs",
+        "src/standing/human.rs",
+        "src/standing/live.rs",
+        "src/standing/mod.rs",
         "src/state/history.rs",
     ] {
         let keys = written_keys(source);

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::args::SyncArgs;
 use super::signals::Signals;
-use super::sync::{EXIT_SETUP, host, incoming, load, not_for_this_host, order, unknown};
+use super::sync::{EXIT_SETUP, host, incoming, load, order};
 use super::{NO_CONFIG, ended, render};
 use crate::decide::plan::Danger;
 use crate::problem::Problem;
@@ -37,13 +37,11 @@ fn accept(path: &Path, name: &str, signals: &Signals) -> Result<Accepted, Vec<Pr
     let clock = SystemClock::default();
     let host = host(&clock, &first.config, signals);
     let ready = incoming(&host, first, &args);
-    if let Some(problem) = unknown(&ready.config, &args) {
-        return Err(ready.broken.into_iter().chain([problem]).collect());
-    }
-    let order = order(&ready.config, &args, Restart::Done);
-    let Some(service) = order.services.first() else {
-        return Err(vec![not_for_this_host(name)]);
+    let service = match ready.config.service_here(name) {
+        Ok(service) => service,
+        Err(problem) => return Err(ready.broken.into_iter().chain([problem]).collect()),
     };
+    let order = order(&ready.config, &args, Restart::Done);
     reconcile::accept(&host, &order, service).map_err(|problem| vec![problem])
 }
 

@@ -266,8 +266,7 @@ fn did_you_mean(near: Option<&str>) -> String {
 }
 
 /// The candidate that a typing slip away from `word`, if one is.
-#[must_use]
-pub fn nearest<'c>(word: &str, candidates: impl Iterator<Item = &'c str>) -> Option<&'c str> {
+fn nearest<'c>(word: &str, candidates: impl Iterator<Item = &'c str>) -> Option<&'c str> {
     candidates
         .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
         .filter(|(distance, candidate)| *distance <= candidate.len().max(3) / 3)

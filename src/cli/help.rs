@@ -68,7 +68,11 @@ Under systemd (Type=notify) it says when it is ready, how all is, and, with
 WatchdogSec=, that it is alive. `renew status` tells more, and `renew sync` may
 be used beside it.
 
-Exit codes: 0 after a stop, 1 when there is no configuration to begin with.
+Control socket (`control.socket`): GET /health, GET /status,
+POST /services/NAME/sync, POST /reload; see docs/daemon.md.
+
+Exit codes: 0 after a stop; 1 when there is no configuration to begin with, or
+another daemon runs.
 ";
 
 const SYNC: &str = "Usage: renew [--config PATH] sync [--service NAME]... [--dry-run] [--json]
@@ -116,8 +120,8 @@ const STATUS: &str = "Usage: renew [--config PATH] status [--json | --watch]
 
 Says how each service of this host stands, as the last runs left it: its
 state, the commit and images in force, when it last changed and last failed,
-when it is due; then what needs a human, each with the way out. It asks neither
-docker nor git nor the network, and waits for nobody.
+when it is due; then what needs a human, each with the way out. It asks the
+daemon, if one runs, but neither docker nor git nor the network.
 
 Options:
   --json   print one JSON document

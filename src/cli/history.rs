@@ -5,14 +5,14 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::render::WIDTH;
-use super::stored::{self, ErrorPart};
+use super::stored;
 use super::sync::EXIT_SETUP;
 use super::table::Table;
 use super::text::one_line;
 use super::when::minute;
 use crate::problem::Problem;
 use crate::reconcile::short;
-use crate::state::history::{Done, Entry};
+use crate::state::history::{Done, Entry, Told};
 
 /// How much of a message the table has.
 const MESSAGE_CHARS_MAX: usize = 90;
@@ -20,7 +20,7 @@ const MESSAGE_CHARS_MAX: usize = 90;
 #[derive(Serialize)]
 struct Document {
     services: Vec<ServicePart>,
-    errors: Vec<ErrorPart>,
+    errors: Vec<Told>,
 }
 
 #[derive(Serialize)]
@@ -33,7 +33,7 @@ struct ServicePart {
 pub fn run(path: Option<&Path>, names: &[String], json: bool) -> u8 {
     let (services, problems) = read(path, names);
     if json {
-        let errors: Vec<ErrorPart> = problems.iter().map(ErrorPart::from).collect();
+        let errors: Vec<Told> = problems.iter().map(Told::from).collect();
         let code = if errors.is_empty() { 0 } else { EXIT_SETUP };
         return stored::print_json(&Document { services, errors }, code);
     }

@@ -54,9 +54,9 @@ fn pause_all(
     clock: &dyn Clock,
 ) -> Result<Vec<String>, Vec<Problem>> {
     let names: Vec<&str> = match whose {
-        Whose::All => stored.here().map(|service| service.name.as_str()).collect(),
+        Whose::All => stored.config.here().map(|service| service.name.as_str()).collect(),
         Whose::One(name) => {
-            vec![stored.service(name).map_err(|problem| vec![problem])?.name.as_str()]
+            vec![stored.config.service_here(name).map_err(|problem| vec![problem])?.name.as_str()]
         }
     };
     let state = state(stored).map_err(|problem| vec![problem])?;
@@ -83,7 +83,7 @@ fn resume_all(
     let names = match whose {
         Whose::All => paused,
         Whose::One(name) if paused.contains(name) => vec![name.clone()],
-        Whose::One(name) => vec![stored.service(name).map_err(one)?.name.to_string()],
+        Whose::One(name) => vec![stored.config.service_here(name).map_err(one)?.name.to_string()],
     };
     let mut said = Vec::new();
     for name in names {

@@ -37,7 +37,6 @@ fn begin(path: &Path) -> Result<(), Vec<Problem>> {
     }
     // A fault in one run is a line, as everything else is.
     std::panic::set_hook(Box::new(|fault| log::error!("a fault in renew: {fault}")));
-    let clock = SystemClock::default();
     let inbox = Setup::inbox();
     let told = inbox.0.clone();
     Signals::tell(move |asked| {
@@ -53,8 +52,9 @@ fn begin(path: &Path) -> Result<(), Vec<Problem>> {
         config: ready.config,
         rejected: !ready.broken.is_empty(),
         load: &|| load(path),
+        keep: &|config| sync::keep_last_good(config, path),
         work: Arc::new(work),
-        clock: &clock,
+        clock: Arc::new(SystemClock::default()),
         inbox,
     };
     daemon::run(setup).map_err(|problem| vec![problem])
@@ -67,14 +67,13 @@ fn load(path: &Path) -> Result<Config, Vec<Problem>> {
         log::warn!("{}", warning.headline());
     }
     logging::format(loaded.config.log_format);
-    sync::keep_last_good(&loaded.config, path);
     Ok(loaded.config)
 }
 
 /// One run of one service.
 fn work(job: &Job) -> Outcome {
     let clock = SystemClock::default();
-    let host = sync::at(&clock, &job.config, job.stop.clone());
+    let host = sync::at(&clock, &job.config, job.stop.clone()).triggered_by(job.trigger.name());
     let services = job.config.service(&job.service).into_iter().collect();
     let order = Order { config: &job.config, services, restart: Restart::Allowed };
     match reconcile::sync(&host, &order) {

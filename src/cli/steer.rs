@@ -42,7 +42,7 @@ fn with(
 ) -> Result<String, Vec<Problem>> {
     let stored = stored::load(path)?;
     let told = |problem| vec![problem];
-    stored.service(name).map_err(told)?;
+    stored.config.service_here(name).map_err(told)?;
     stored.state().map_err(told)?;
     decide(&stored).map_err(told)
 }

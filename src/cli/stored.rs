@@ -6,14 +6,12 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::args::SyncArgs;
-use super::sync::{EXIT_SETUP, not_for_this_host, problems_of, unknown};
+use super::sync::{EXIT_SETUP, problems_of};
 use super::{NO_CONFIG, ended, render};
 use crate::config::{self, Config, Service};
 use crate::problem::Problem;
 use crate::reconcile::Report;
 use crate::state::StateDir;
-use crate::sys;
 
 /// A configuration to find the state with.
 pub struct Stored {
@@ -42,37 +40,19 @@ pub fn load(path: Option<&Path>) -> Result<Stored, Vec<Problem>> {
 }
 
 impl Stored {
-    /// The services of this host.
-    pub fn here(&self) -> impl Iterator<Item = &Service> {
-        let host = [sys::env::hostname()];
-        self.config.services.iter().filter(move |service| service.runs_on(&host))
-    }
-
-    /// One service of this host.
-    ///
-    /// # Errors
-    /// When the configuration has none of that name, or not for this host.
-    pub fn service(&self, name: &str) -> Result<&Service, Problem> {
-        if let Some(service) = self.here().find(|service| service.name.as_str() == name) {
-            return Ok(service);
-        }
-        let args = SyncArgs { services: vec![name.to_owned()], ..SyncArgs::default() };
-        Err(unknown(&self.config, &args).unwrap_or_else(|| not_for_this_host(name)))
-    }
-
     /// The services of this host that are named, or all of them.
     ///
     /// # Errors
-    /// As [`Stored::service`].
+    /// When the configuration has none of such a name, or not for this host.
     pub fn named(&self, names: &[String]) -> Result<Vec<&Service>, Problem> {
         if names.is_empty() {
-            return Ok(self.here().collect());
+            return Ok(self.config.here().collect());
         }
         for name in names {
-            self.service(name)?;
+            self.config.service_here(name)?;
         }
         let named = |service: &&Service| names.iter().any(|name| name == service.name.as_str());
-        Ok(self.here().filter(named).collect())
+        Ok(self.config.here().filter(named).collect())
     }
 
     /// The state directory.
@@ -83,21 +63,6 @@ impl Stored {
         let state = StateDir::at(&self.config.state_dir);
         state.check()?;
         Ok(state)
-    }
-}
-
-/// A problem in a document.
-#[derive(Debug, Serialize)]
-pub struct ErrorPart {
-    reason: String,
-    message: String,
-    resolution: String,
-}
-
-impl From<&Problem> for ErrorPart {
-    fn from(problem: &Problem) -> ErrorPart {
-        let (message, resolution) = (problem.message.clone(), problem.resolution.clone());
-        ErrorPart { reason: problem.reason.to_owned(), message, resolution }
     }
 }
 

@@ -3,9 +3,8 @@
 use std::io::{self, IsTerminal};
 use std::path::Path;
 
-use super::args::{SyncArgs, nearest};
+use super::args::SyncArgs;
 use super::signals::Signals;
-use super::text::one_line;
 use super::{NO_CONFIG, ended, logging, render};
 use crate::config::{self, Config, Diagnostic, Loaded, Service};
 use crate::docker::credentials::default_config_dir;
@@ -25,8 +24,6 @@ pub const EXIT_SETUP: u8 = 1;
 const EXIT_ENGINE: u8 = 2;
 /// Exit: refused.
 const EXIT_REFUSED: u8 = 3;
-/// So many service names are listed to choose from.
-const NAMES_MAX: usize = 8;
 
 /// Runs the command and returns the exit code. `path` is the configuration file, if there is one.
 pub fn run(path: Option<&Path>, args: &SyncArgs, signals: &Signals) -> u8 {
@@ -261,31 +258,14 @@ fn arrives(host: &Host<'_>, config: &Config, args: &SyncArgs) -> bool {
 }
 
 /// What is wrong with the named services: the first that the configuration does not have.
-pub fn unknown(config: &Config, args: &SyncArgs) -> Option<Problem> {
-    let wanted = args.services.iter().find(|name| config.service(name).is_none())?;
-    let names: Vec<&str> = config.services.iter().map(|service| service.name.as_str()).collect();
-    let message =
-        format!("there is no service `{}` in {}", one_line(wanted), config.path.display());
-    let resolution = match nearest(wanted, names.iter().copied()) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None if names.len() <= NAMES_MAX => format!("it has {}", names.join(", ")),
-        None => "`renew validate` lists them".to_owned(),
-    };
-    Some(Problem::setup("config", message, resolution))
-}
-
-/// Why nothing is done to a service that the configuration has.
-pub fn not_for_this_host(name: &str) -> Problem {
-    let message = format!("{name} is not for this host ({})", sys::env::hostname());
-    Problem::setup("config", message, "see its `hosts` in renew.json")
+fn unknown(config: &Config, args: &SyncArgs) -> Option<Problem> {
+    args.services.iter().find_map(|name| config.unknown(name))
 }
 
 /// The services that are meant: of this host, and named if any were.
 pub fn order<'c>(config: &'c Config, args: &SyncArgs, restart: Restart) -> Order<'c> {
-    let host = sys::env::hostname();
-    let meant =
-        |service: &&Service| named(service, args) && service.runs_on(std::slice::from_ref(&host));
-    Order { config, services: config.services.iter().filter(meant).collect(), restart }
+    let services = config.here().filter(|service| named(service, args)).collect();
+    Order { config, services, restart }
 }
 
 fn named(service: &Service, args: &SyncArgs) -> bool {

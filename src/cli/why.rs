@@ -52,7 +52,7 @@ fn look(
     let now = clock.now();
     let host = host(&clock, &stored.config, signals);
     let facts = (|| {
-        let name = stored.service(name)?.name.to_string();
+        let name = stored.config.service_here(name)?.name.to_string();
         let state = stored.state()?;
         let record = state.record(&name)?;
         let found = inquire(&host, &record);

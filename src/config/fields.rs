@@ -80,7 +80,7 @@ pub static FIELDS: &[Field] = &[
         "engine to talk to, `unix://` and a path"),
     field("docker.config_dir", Kind::HostPath, Said("`DOCKER_CONFIG` or root's `.docker`"), Acted,
         "directory with docker's `config.json`: registry credentials"),
-    field("control.socket", Kind::HostPath, Said("`<state_dir>/renew.sock`"), Later,
+    field("control.socket", Kind::HostPath, Said("`<state_dir>/renew.sock`"), Acted,
         "where the daemon listens for `renew status` and the like"),
     field("listen.address", Kind::Address, Nothing, Later,
         "address and port for push webhooks, like `127.0.0.1:9000`"),

@@ -13,6 +13,7 @@ pub mod fields;
 pub mod kind;
 pub mod last_good;
 pub mod load;
+pub mod lookup;
 pub mod schema;
 pub mod tree;
 pub mod value;
@@ -83,14 +84,6 @@ pub struct Config {
     pub disk_floor_bytes: u64,
     /// The services in the order of the file, those of other hosts included.
     pub services: Vec<Service>,
-}
-
-impl Config {
-    /// The service of this name.
-    #[must_use]
-    pub fn service(&self, name: &str) -> Option<&Service> {
-        self.services.iter().find(|service| service.name.as_str() == name)
-    }
 }
 
 /// A configuration with what was noticed while reading it.

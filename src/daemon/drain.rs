@@ -30,10 +30,10 @@ impl Daemon<'_> {
         };
         self.stopping = Some((until, drain));
         self.notify.tell("STOPPING=1");
-        for stop in self.jobs.values() {
+        for job in self.jobs.values() {
             match drain {
-                Drain::Gently => stop.ask(),
-                Drain::Cancelled => stop.cancel().set(),
+                Drain::Gently => job.stop.ask(),
+                Drain::Cancelled => job.stop.cancel().set(),
             }
         }
         let names: Vec<&str> = self.jobs.keys().map(String::as_str).collect();

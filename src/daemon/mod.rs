@@ -1,9 +1,14 @@
 //! The daemon: one thread that owns the scheduler and waits for the next thing to happen, and a fixed
 //! pool of workers that carry out what is due. It never looks at a repository or an engine itself.
 
+mod board;
+mod books;
+mod desk;
 mod drain;
+mod follow;
 mod pool;
 mod repeat;
+mod supervisor;
 mod tell;
 mod watch;
 
@@ -13,27 +18,29 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
-use chrono::{DateTime, Local};
+use chrono::{DateTime, Local, Utc};
 
-use crate::config::{Config, Service};
-use crate::decide::scheduler::{Action, Event, First, Now, Scheduler, Task, Trigger};
+use crate::config::Config;
+use crate::control;
+use crate::decide::scheduler::{Action, Event, First, Now, Scheduler, Trigger};
+use crate::decide::supervisor::Pauses;
 use crate::problem::Problem;
-use crate::state::StateDir;
-use crate::sys;
+use crate::standing::{Live, LiveConfig, LiveWorkers};
+use crate::state::history::Told;
 use crate::sys::clock::Clock;
 use crate::sys::notify::Notify;
 use crate::sys::stop::Stop;
+use board::{Board, Snapshot, Underway};
+use books::Books;
+use desk::Request;
 use drain::Drain;
+use follow::Follow;
 use pool::Pool;
 use repeat::Repeats;
-use watch::{Seen, Watch};
+use supervisor::Supervisor;
 
 pub use pool::{Ended, Job, Outcome, Work};
 
-/// How often the configuration file is looked at.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
-/// How soon again when it was just being written.
-const LOOK_SOON: Duration = Duration::from_millis(250);
 /// What the main thread is told.
 #[derive(Debug)]
 pub enum Message {
@@ -43,6 +50,8 @@ pub enum Message {
     Stop,
     /// Load the configuration now.
     Reload,
+    /// Somebody at the control socket asks for something.
+    Asked(Request),
 }
 
 impl From<Ended> for Message {
@@ -54,6 +63,9 @@ impl From<Ended> for Message {
 /// Loads the configuration file as it is now.
 pub type Load<'a> = dyn Fn() -> Result<Config, Vec<Problem>> + 'a;
 
+/// Keeps a copy of the file for a start at which it does not load.
+pub type Keep<'a> = dyn Fn(&Config) + 'a;
+
 /// What the daemon stands on.
 pub struct Setup<'a> {
     /// The configuration file.
@@ -64,10 +76,12 @@ pub struct Setup<'a> {
     pub rejected: bool,
     /// Loads another one.
     pub load: &'a Load<'a>,
+    /// Keeps it.
+    pub keep: &'a Keep<'a>,
     /// Runs a service.
     pub work: Arc<Work>,
     /// Tells the time.
-    pub clock: &'a dyn Clock,
+    pub clock: Arc<dyn Clock>,
     /// What is told to the main thread, and by whom.
     pub inbox: (Sender<Message>, Receiver<Message>),
 }
@@ -83,29 +97,34 @@ impl Setup<'_> {
 /// Runs until it is asked to stop and all runs have ended.
 ///
 /// # Errors
-/// When the system has no threads for us.
+/// When another daemon listens on the control socket, or the system has no threads for us.
 pub fn run(setup: Setup<'_>) -> Result<(), Problem> {
-    let (sender, inbox) = setup.inbox;
+    let Setup { clock, inbox: (sender, inbox), .. } = setup;
+    let (config, since) = (Arc::new(setup.config), clock.now());
+    let mut supervisor = Supervisor::new(Arc::clone(&clock), Pauses::default());
+    let first = Snapshot::of_a_start(&config, setup.path, since);
+    let board = Arc::new(Board::new(Arc::clone(&clock), supervisor.components(), first));
+    listen(&mut supervisor, &config, &board, &clock, &sender)?;
     let mut daemon = Daemon {
-        watch: Watch::begin(setup.path),
-        path: setup.path,
-        config: Arc::new(setup.config),
+        follow: Follow::begin(setup.path, setup.rejected.then_some(since)),
+        config,
         load: setup.load,
-        clock: setup.clock,
+        keep: setup.keep,
+        clock,
+        since,
         pool: Pool::new(setup.work),
         sender,
         scheduler: Scheduler::new(Local),
         jobs: BTreeMap::new(),
+        books: Books::begin(since),
+        board,
         repeats: Repeats::default(),
         notify: Notify::find(),
         status: String::new(),
-        rejected: setup.rejected,
-        moving: false,
-        looked: Duration::ZERO,
         stopping: None,
         over: false,
     };
-    daemon.begin()?;
+    daemon.begin();
     while !daemon.over {
         match inbox.recv_timeout(daemon.patience()) {
             Ok(message) => daemon.take(message),
@@ -115,41 +134,56 @@ pub fn run(setup: Setup<'_>) -> Result<(), Problem> {
         daemon.look_at_config();
         daemon.on(Event::Woken);
         daemon.hurry();
-        daemon.tell_systemd();
+        daemon.show();
     }
     daemon.notify.tell("STOPPING=1\nSTATUS=stopped");
     log::info!("stopped");
     Ok(())
 }
 
+/// Opens the control socket. Without one the daemon works all the same, and tries again; but never
+/// beside another daemon.
+fn listen(
+    supervisor: &mut Supervisor,
+    config: &Config,
+    board: &Arc<Board>,
+    clock: &Arc<dyn Clock>,
+    inbox: &Sender<Message>,
+) -> Result<(), Problem> {
+    let desk = desk::open(Arc::clone(board), Arc::clone(clock), inbox.clone());
+    let path = config.control_socket.clone();
+    let serve = move |ending: &_, ready: &dyn Fn()| control::serve(&path, &desk, ending, ready);
+    match supervisor.start("control", Box::new(serve)) {
+        Err(problem) if problem.reason == control::ALREADY_RUNNING => Err(problem),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
 struct Daemon<'a> {
-    path: &'a Path,
+    follow: Follow<'a>,
     config: Arc<Config>,
     load: &'a Load<'a>,
-    clock: &'a dyn Clock,
+    keep: &'a Keep<'a>,
+    clock: Arc<dyn Clock>,
+    since: DateTime<Utc>,
     pool: Pool,
     sender: Sender<Message>,
     scheduler: Scheduler<Local>,
     /// The runs that go on, by service.
-    jobs: BTreeMap<String, Stop>,
+    jobs: BTreeMap<String, Underway>,
+    books: Books,
+    board: Arc<Board>,
     repeats: Repeats,
     notify: Notify,
     /// What systemd was told last.
     status: String,
-    watch: Watch,
-    /// Whether the file is not what we work from.
-    rejected: bool,
-    /// Whether the file is just being written.
-    moving: bool,
-    /// When it was looked at last, on the monotonic clock.
-    looked: Duration,
     /// Until when, on the monotonic clock, runs may go on; and whether they are cancelled by now.
     stopping: Option<(Duration, Drain)>,
     over: bool,
 }
 
 impl Daemon<'_> {
-    fn begin(&mut self) -> Result<(), Problem> {
+    fn begin(&mut self) {
         let first = if self.config.run_on_start { First::Now } else { First::Scheduled };
         self.configure(first);
         log::info!(
@@ -158,68 +192,29 @@ impl Daemon<'_> {
             self.counted(),
             self.config.workers
         );
+        self.show();
         self.notify.tell("READY=1");
-        Ok(())
     }
 
     fn now(&self) -> Now {
         Now { wall: self.clock.now(), monotonic: self.clock.monotonic() }
     }
 
-    /// The services that are meant for this host.
-    fn services(&self) -> impl Iterator<Item = &Service> {
-        let host = [sys::env::hostname()];
-        self.config.services.iter().filter(move |service| service.runs_on(&host))
-    }
-
-    /// How many services there are, in words.
-    fn counted(&self) -> String {
-        match self.services().count() {
-            1 => "1 service".to_owned(),
-            count => format!("{count} services"),
-        }
-    }
-
-    /// Works from the present configuration from now on.
-    fn configure(&mut self, first: First) {
-        let (now, state) = (self.clock.now(), StateDir::at(&self.config.state_dir));
-        if let Err(problem) = state.prepare() {
-            log::warn!("{problem}");
-        }
-        let task = |service: &Service| {
-            let (name, schedule) = (service.name.as_str(), service.schedule.clone());
-            // Only `@every` is another task with another anchor.
-            let anchor = match schedule.needs_anchor() {
-                true => state.anchor(name, schedule.as_str(), now),
-                false => DateTime::UNIX_EPOCH,
-            };
-            Task { service: name.to_owned(), schedule, anchor }
-        };
-        let tasks: Vec<Task> = self.services().map(task).collect();
-        let known: Vec<String> = tasks.iter().map(|task| task.service.clone()).collect();
-        self.repeats.retain(|service| known.iter().any(|name| name == service));
-        let workers = self.config.workers;
-        if let Err(cause) = self.pool.grow(workers, &self.sender) {
-            log::error!("cannot start {workers} workers: {cause}");
-        }
-        self.on(Event::Configured { tasks, workers, first });
-    }
-
     /// How long there is nothing to do, unless a message comes.
     fn patience(&self) -> Duration {
-        let look = if self.moving { LOOK_SOON } else { LOOK_EVERY };
         let wall = self.clock.now();
         let due = self.scheduler.wake_at().map(|at| (at - wall).to_std().unwrap_or_default());
         let end = self.stopping.map(|(until, _)| until.saturating_sub(self.clock.monotonic()));
         let times = [due, end, self.notify.watchdog()];
-        times.into_iter().flatten().fold(look, Duration::min)
+        times.into_iter().flatten().fold(self.follow.patience(), Duration::min)
     }
 
     fn take(&mut self, message: Message) {
         match message {
             Message::Ended(ended) => self.ended(ended),
-            Message::Reload => self.reload(),
+            Message::Reload => drop(self.reload()),
             Message::Stop => self.stop(),
+            Message::Asked(request) => self.obey(request),
         }
     }
 
@@ -228,82 +223,78 @@ impl Daemon<'_> {
         for action in self.scheduler.on(self.now(), event) {
             match action {
                 Action::Run { service, trigger } => self.start(service, trigger),
-                Action::Skipped { service, count } if count.is_power_of_two() => {
-                    log::warn!("{service}: its last run goes on, ticks skipped: {count}");
+                Action::Skipped { service, count } => {
+                    self.books.skipped(&service);
+                    if count.is_power_of_two() {
+                        log::warn!("{service}: its last run goes on, ticks skipped: {count}");
+                    }
                 }
-                Action::Skipped { .. } => {}
                 Action::Stopped => self.over = true,
             }
         }
     }
 
     fn start(&mut self, service: String, trigger: Trigger) {
-        log::debug!("{service}: runs ({})", trigger.name());
+        let id = self.books.begins(&service, trigger.name(), self.clock.now());
+        log::debug!("{service}: run {id} begins ({})", trigger.name());
         let stop = Stop::default();
-        self.jobs.insert(service.clone(), stop.clone());
-        self.pool.run(Job { service, config: Arc::clone(&self.config), stop });
+        let patience = self.config.service(&service).map(follow::patience_with).unwrap_or_default();
+        let underway = Underway { service: service.clone(), stop: stop.clone(), patience };
+        self.jobs.insert(service.clone(), underway);
+        self.pool.run(Job { service, config: Arc::clone(&self.config), trigger, stop });
     }
 
     fn ended(&mut self, ended: Ended) {
         let Ended { service, outcome } = ended;
         self.jobs.remove(&service);
-        match outcome {
-            Outcome::Done(report) => self.tell(&service, &report),
+        let (result, error) = match outcome {
+            Outcome::Done(report) => {
+                let of_service = report.services.iter().find(|one| one.name == service);
+                let result = of_service.and_then(|one| one.result).map(|result| result.name());
+                let error = self.tell(&service, &report);
+                (result.unwrap_or("failed"), error)
+            }
             Outcome::Panicked(words) => {
                 let message = format!("{service}: a fault in renew ended its run: {words}");
                 let resolution = "it is tried again at its next time; please report it";
-                self.say(&service, Some(&Problem::engine("panic", message, resolution)));
+                let problem = Problem::engine("panic", message, resolution);
+                self.say(&service, Some(&problem));
+                ("panicked", Some(Told::from(&problem)))
             }
             Outcome::ConfigMoved => {
-                log::info!("{}: the fetch brought another {}", service, self.path.display());
-                self.reload();
+                log::info!("{}: the fetch brought another {}", service, self.follow.path.display());
+                // What is wrong with it is said there.
+                let _ = self.reload();
                 self.on(Event::Wanted(service.clone()));
+                ("restarted", None)
             }
-        }
+        };
+        self.books.ended(&service, result, error, self.clock.now());
         self.on(Event::Ended(service));
     }
 
-    fn look_at_config(&mut self) {
-        let now = self.clock.monotonic();
-        if now < self.looked + LOOK_SOON {
-            return;
-        }
-        self.looked = now;
-        let seen = self.watch.look(self.clock.now());
-        self.moving = seen == Seen::Moving;
-        match seen {
-            Seen::Same | Seen::Moving => {}
-            Seen::Changed => self.reload(),
-            Seen::Gone => {
-                log::warn!("{} is gone: going on with what it said", self.path.display());
-                self.rejected = true;
-            }
-        }
-    }
-
-    /// Loads the file. One that does not load changes nothing.
-    fn reload(&mut self) {
-        if self.stopping.is_some() {
-            return;
-        }
-        // What comes after this look is another change.
-        self.watch = Watch::begin(self.path);
-        match (self.load)() {
-            Ok(config) => {
-                self.config = Arc::new(config);
-                self.rejected = false;
-                log::info!("{} is loaded: {}", self.path.display(), self.counted());
-                self.configure(First::Scheduled);
-            }
-            Err(problems) => {
-                for problem in &problems {
-                    log::error!("{problem}");
-                }
-                let path = self.path.display();
-                log::error!("{path} does not load: going on with the last one that did");
-                self.rejected = true;
-            }
-        }
+    /// Shows others how all is.
+    fn show(&mut self) {
+        self.board.beat();
+        let of_service =
+            |name: &str| self.books.live(name, self.scheduler.next_of(&name.to_owned()));
+        let live = Live {
+            stopping: self.stopping.is_some(),
+            config: LiveConfig {
+                path: self.follow.path.display().to_string(),
+                rejected_since: self.follow.rejected_since,
+            },
+            workers: LiveWorkers {
+                size: self.config.workers,
+                busy: self.jobs.len(),
+                waiting: self.scheduler.waiting(),
+            },
+            services: self.config.here().map(|one| of_service(one.name.as_str())).collect(),
+            ..Live::of_this_process(self.since)
+        };
+        let jobs = self.jobs.values().cloned().collect();
+        self.board.put_up(Snapshot { config: Arc::clone(&self.config), live, jobs });
+        self.tell_systemd();
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use crate::config::Config;
+use crate::decide::scheduler::Trigger;
 use crate::reconcile::Report;
 use crate::sys::stop::Stop;
 
@@ -17,6 +18,8 @@ pub struct Job {
     pub service: String,
     /// The configuration that it runs by.
     pub config: Arc<Config>,
+    /// Why it runs.
+    pub trigger: Trigger,
     /// With which it is asked to stop.
     pub stop: Stop,
 }
@@ -103,7 +106,8 @@ fn serve<T: From<Ended>>(queue: &Mutex<Receiver<Job>>, work: &Work, tell: &Sende
     }
 }
 
-fn words(panic: &(dyn std::any::Any + Send)) -> String {
+/// What a panic said.
+pub(super) fn words(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "panic".to_owned())
 }

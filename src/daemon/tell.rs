@@ -4,16 +4,18 @@ use super::Daemon;
 use super::repeat::Say;
 use crate::problem::Problem;
 use crate::reconcile::Report;
+use crate::state::history::Told;
 
 impl Daemon<'_> {
     /// What was done has been said while it was done; what is wrong is said here.
-    pub(super) fn tell(&mut self, service: &str, report: &Report) {
-        if self.stopping.is_some() {
-            return;
-        }
+    /// Answers with it.
+    pub(super) fn tell(&mut self, service: &str, report: &Report) -> Option<Told> {
         let of_services = report.services.iter().filter_map(|one| one.error.as_ref());
         let trouble = of_services.chain(&report.problems).next();
-        self.say(service, trouble);
+        if self.stopping.is_none() {
+            self.say(service, trouble);
+        }
+        trouble.map(Told::from)
     }
 
     pub(super) fn say(&mut self, service: &str, trouble: Option<&Problem>) {
@@ -33,17 +35,22 @@ impl Daemon<'_> {
         let mut status = match troubled.len() {
             0 => format!("{}, all well", self.counted()),
             bad => {
-                format!("{bad} of {} in trouble: {}", self.services().count(), troubled.join(", "))
+                format!(
+                    "{bad} of {} in trouble: {}",
+                    self.config.here().count(),
+                    troubled.join(", ")
+                )
             }
         };
-        if self.rejected {
+        if self.follow.rejected_since.is_some() {
             status.push_str("; renew.json does not load");
         }
         if status != self.status {
             self.notify.tell(&format!("STATUS={status}"));
             self.status = status;
         }
-        if self.notify.watchdog().is_some() {
+        // A worker that is stuck keeps its service waiting; when all are, only a new start helps.
+        if self.notify.watchdog().is_some() && !self.board.all_stuck() {
             self.notify.tell("WATCHDOG=1");
         }
     }

@@ -23,7 +23,7 @@ fn services(dir: &Path, names: &[&str], workers: usize) -> Config {
         })
         .collect();
     let text = format!(
-        r#"{{"run_on_start": true, "workers": {workers}, "services": [{}]}}"#,
+        r#"{{"state_dir": "state", "run_on_start": true, "workers": {workers}, "services": [{}]}}"#,
         list.join(",")
     );
     let path = dir.join("renew.json");
@@ -57,15 +57,15 @@ impl Played {
         });
         let path = dir.path().join("renew.json");
         let thread = std::thread::spawn(move || {
-            let clock = SystemClock::default();
             let load = || Err(Vec::new());
             let setup = Setup {
                 path: &path,
                 config,
                 rejected: false,
                 load: &load,
+                keep: &|_| {},
                 work,
-                clock: &clock,
+                clock: Arc::new(SystemClock::default()),
                 inbox,
             };
             run(setup).is_ok()

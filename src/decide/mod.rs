@@ -9,5 +9,6 @@ pub mod quarantine;
 mod random;
 pub mod schedule;
 pub mod scheduler;
+pub mod supervisor;
 pub mod waves;
 pub mod window;

@@ -16,9 +16,6 @@ use crate::problem::{Problem, Trouble};
 use crate::state::history::{Done, Entry, Failed, Images, Judged, Standing, Told, Waits};
 use crate::state::{Record, ServiceLock, StateDir};
 
-/// What makes the runs of this version happen.
-const TRIGGER: &str = "sync";
-
 /// Writes down how a run ended that `began` then, and what it did. What differs from the time before in
 /// nothing but its time is not written.
 pub fn write(pass: &Pass<'_>, lock: &ServiceLock, report: &ServiceReport, began: DateTime<Utc>) {
@@ -161,7 +158,7 @@ fn entry(
         from: Some(story.from.clone()).filter(|from| !from.is_empty()),
         author,
         subject,
-        trigger: TRIGGER.to_owned(),
+        trigger: pass.host.trigger.to_owned(),
         result: result.name().to_owned(),
         gate: standing.gate.clone(),
         error: standing.error.clone(),

@@ -85,6 +85,8 @@ pub struct Host<'a> {
     pub cancel: Cancel,
     /// With which a run says that it is changing something.
     pub stop: Stop,
+    /// What makes its runs happen: a public name.
+    pub trigger: &'static str,
     place: DockerPlace,
     engine: OnceCell<Result<Engine, Problem>>,
     info: OnceCell<Option<Info>>,
@@ -107,6 +109,7 @@ impl<'a> Host<'a> {
             clock,
             cancel: stop.cancel().clone(),
             stop,
+            trigger: "sync",
             place,
             engine: OnceCell::new(),
             info: OnceCell::new(),
@@ -135,6 +138,12 @@ impl<'a> Host<'a> {
     /// What the engine says of itself, if it answers.
     pub fn info(&self) -> Option<&Info> {
         self.info.get_or_init(|| self.engine().ok()?.info().ok()).as_ref()
+    }
+
+    /// The same for runs that something else makes happen.
+    #[must_use]
+    pub fn triggered_by(self, trigger: &'static str) -> Host<'a> {
+        Host { trigger, ..self }
     }
 
     /// The compose plugin.

@@ -22,15 +22,21 @@ impl StateDir {
         self.root.join("anchors").join(format!("{service}.json"))
     }
 
+    /// The stored anchor of a schedule, if it has one.
+    #[must_use]
+    pub fn stored_anchor(&self, service: &str, schedule: &str) -> Option<DateTime<Utc>> {
+        let stored = fs::read(self.anchor_path(service)).ok().filter(|text| seal::holds(text))?;
+        let known = serde_json::from_slice::<Anchor>(&stored).ok()?;
+        (known.schedule == schedule).then_some(known.anchor)
+    }
+
     /// The stored anchor of a schedule; `now` becomes the anchor of one that has none. Where that
     /// cannot be written it holds for this process.
     pub fn anchor(&self, service: &str, schedule: &str, now: DateTime<Utc>) -> DateTime<Utc> {
-        let path = self.anchor_path(service);
-        let stored = fs::read(&path).ok().filter(|text| seal::holds(text));
-        let stored = stored.and_then(|text| serde_json::from_slice::<Anchor>(&text).ok());
-        if let Some(known) = stored.filter(|known| known.schedule == schedule) {
-            return known.anchor;
+        if let Some(known) = self.stored_anchor(service, schedule) {
+            return known;
         }
+        let path = self.anchor_path(service);
         let fresh = Anchor { format: 1, schedule: schedule.to_owned(), anchor: now };
         let text = seal::seal(serde_json::to_vec_pretty(&fresh).unwrap_or_default());
         if let Err(cause) = sys::fs::replace(&path, &text) {

@@ -7,8 +7,6 @@ use std::os::fd::OwnedFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -18,27 +16,11 @@ use crate::sys::pipes::{Pipes, STDOUT_BYTES_MAX};
 
 mod job;
 
+pub use crate::sys::cancel::Cancel;
 pub use job::{Identity, Job, Output};
 
 /// How often a quiet child is looked at: it may have exited while a grandchild holds its pipes.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
-
-/// A flag that asks all children of this process to end; set by a signal, seen at every wait.
-#[derive(Debug, Clone, Default)]
-pub struct Cancel(Arc<AtomicBool>);
-
-impl Cancel {
-    /// Asks.
-    pub fn set(&self) {
-        self.0.store(true, Ordering::SeqCst);
-    }
-
-    /// Whether somebody asked.
-    #[must_use]
-    pub fn is_set(&self) -> bool {
-        self.0.load(Ordering::SeqCst)
-    }
-}
 
 /// How a child ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! The narrow door to everything that is not deterministic: clock, child processes, files, locks,
 //! the network and the environment. Nothing here knows what a service or a stack is.
 
+pub mod cancel;
 pub mod child_record;
 pub mod clock;
 pub mod env;
@@ -17,4 +18,5 @@ pub mod ports;
 pub mod signal;
 pub mod stop;
 pub mod trust;
+pub mod wake;
 pub mod zone;

@@ -18,6 +18,7 @@ mod support;
 mod chaos;
 mod concurrency;
 mod config;
+mod control;
 mod daemon;
 mod env;
 mod files;

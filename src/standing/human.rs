@@ -3,20 +3,25 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::stand::Stand;
-use crate::cli::text::{self, one_line};
-use crate::cli::when::minute;
+use super::Stand;
+use super::live::Live;
+use crate::problem::Problem;
 use crate::state::PassTrouble;
 use crate::state::history::Standing;
 
 /// One thing that somebody should look at.
 #[derive(Debug, Serialize)]
 pub struct HumanPart {
-    service: Option<String>,
-    reason: String,
-    message: String,
-    resolution: String,
-    since: Option<DateTime<Utc>>,
+    /// Of which service; `None` where it is about renew as a whole.
+    pub service: Option<String>,
+    /// Stable machine key.
+    pub reason: String,
+    /// What is so.
+    pub message: String,
+    /// What to do about it.
+    pub resolution: String,
+    /// Since when.
+    pub since: Option<DateTime<Utc>>,
 }
 
 impl HumanPart {
@@ -44,6 +49,23 @@ impl HumanPart {
         let since = Some(trouble.since);
         HumanPart { since, ..HumanPart::new(None, &told.reason, told.message, told.resolution) }
     }
+}
+
+impl From<Problem> for HumanPart {
+    fn from(problem: Problem) -> HumanPart {
+        HumanPart::new(None, problem.reason, problem.message, problem.resolution)
+    }
+}
+
+/// What somebody should look at of the daemon itself.
+pub fn of_daemon(live: &Live) -> impl Iterator<Item = HumanPart> {
+    let unwell = live.components.iter().filter(|one| one.state != "running");
+    unwell.filter_map(|component| {
+        let error = component.error.as_ref()?;
+        let message = format!("{} is {}: {}", component.name, component.state, error.message);
+        let part = HumanPart::new(None, &error.reason, message, error.resolution.clone());
+        Some(HumanPart { since: Some(component.since), ..part })
+    })
 }
 
 /// What somebody should look at of one service.
@@ -100,23 +122,4 @@ fn trouble(name: &str, last: &Standing) -> Option<HumanPart> {
         ),
         _ => None,
     }
-}
-
-/// The list for a person.
-#[must_use]
-pub fn list(parts: &[HumanPart]) -> String {
-    if parts.is_empty() {
-        return "Nothing needs a human.\n".to_owned();
-    }
-    let mut list = "Needs a human:\n".to_owned();
-    for part in parts {
-        let who = part.service.as_deref().unwrap_or("renew");
-        let since = part.since.map(|at| format!(" (since {})", minute(at))).unwrap_or_default();
-        let message: Vec<String> = text::lines(&part.message).collect();
-        list.push_str(&format!("  {who}: {}{since}\n", message.join("\n    ")));
-        if !part.resolution.is_empty() {
-            list.push_str(&format!("    -> {}\n", one_line(&part.resolution)));
-        }
-    }
-    list
 }

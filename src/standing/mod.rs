@@ -1,18 +1,105 @@
-//! How one service stands: put together from what is stored of it, and shown in a line.
+//! How everything stands: the document that `renew status --json` prints and the control socket serves,
+//! put together from stored state. Asks nobody, waits for nobody, writes nothing.
+
+mod human;
+mod live;
 
 use chrono::{DateTime, Local, SecondsFormat, Utc};
 use serde::Serialize;
 
-use crate::cli::render::WIDTH;
-use crate::cli::table::Table;
-use crate::cli::when::{ago, ahead};
-use crate::config::Service;
+use crate::config::{Config, Service};
 use crate::problem::Problem;
-use crate::reconcile::short;
 use crate::state::history::{Entry, Standing, Told, Waits};
 use crate::state::{History, Hold, Pause, Record, StateDir};
+use crate::sys::zone;
+
+pub use human::HumanPart;
+pub use live::{Live, LiveComponent, LiveConfig, LiveEnd, LiveRun, LiveService, LiveWorkers};
+
+/// All there is to say.
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// The services of this host, in the order of the configuration.
+    pub services: Vec<Stand>,
+    /// What needs a human.
+    pub human: Vec<HumanPart>,
+    /// What could not be read.
+    pub problems: Vec<Problem>,
+    /// What the running daemon says, if there is one.
+    pub live: Option<Live>,
+}
+
+/// The same as a document.
+#[derive(Debug, Serialize)]
+pub struct Document<'s> {
+    daemon: Option<&'s Live>,
+    services: Vec<ServicePart<'s>>,
+    needs_human: &'s [HumanPart],
+    errors: Vec<Told>,
+}
+
+impl Seen {
+    /// Reads how the services of `config` stand; `live` is what a daemon says beside that.
+    #[must_use]
+    pub fn look(config: &Config, now: DateTime<Utc>, live: Option<Live>) -> Seen {
+        let mut seen = Seen::default();
+        if let Err(bad) = zone::check() {
+            let (message, mend) =
+                (format!("{bad}: times are in UTC"), "correct TZ or /etc/localtime");
+            seen.human.push(HumanPart::new(None, "time_zone", message, mend));
+        }
+        seen.human.extend(live.iter().flat_map(human::of_daemon));
+        seen.live = live;
+        let state = StateDir::at(&config.state_dir);
+        if let Err(problem) = state.check() {
+            seen.problems.push(problem);
+            return seen;
+        }
+        match state.troubles() {
+            Ok(troubles) => seen.human.extend(troubles.into_iter().map(HumanPart::of_all)),
+            Err(problem) => seen.problems.push(problem),
+        }
+        for service in config.here() {
+            match Stand::look(&state, service, now) {
+                Ok(stand) => {
+                    seen.human.extend(human::of(&stand));
+                    seen.services.push(stand);
+                }
+                Err(problem) => seen.problems.push(problem),
+            }
+        }
+        seen
+    }
+
+    /// What the running daemon says of a service.
+    #[must_use]
+    pub fn live_of(&self, name: &str) -> Option<&LiveService> {
+        self.live.as_ref()?.services.iter().find(|live| live.name == name)
+    }
+
+    /// When a service is due: the daemon knows better than the stored schedule.
+    #[must_use]
+    pub fn next_of(&self, stand: &Stand) -> Option<DateTime<Utc>> {
+        match self.live_of(&stand.name) {
+            Some(live) => live.next,
+            None => stand.next,
+        }
+    }
+
+    /// As a document.
+    #[must_use]
+    pub fn document(&self) -> Document<'_> {
+        Document {
+            daemon: self.live.as_ref(),
+            services: self.services.iter().map(|stand| stand.part(self.next_of(stand))).collect(),
+            needs_human: &self.human,
+            errors: self.problems.iter().map(Told::from).collect(),
+        }
+    }
+}
 
 /// What is known of one service.
+#[derive(Debug)]
 pub struct Stand {
     /// Its name.
     pub name: String,
@@ -23,12 +110,12 @@ pub struct Stand {
     /// Whether a person paused it.
     pub paused: Option<Pause>,
     schedule: String,
-    next: Option<DateTime<Utc>>,
-    now: DateTime<Utc>,
+    /// When it is due, as far as its schedule tells.
+    pub next: Option<DateTime<Utc>>,
 }
 
 /// A service in the document.
-#[derive(Serialize)]
+#[derive(Debug, Serialize)]
 pub struct ServicePart<'s> {
     name: &'s str,
     state: &'s str,
@@ -47,7 +134,7 @@ pub struct ServicePart<'s> {
     next: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Debug, Serialize)]
 struct ImagePart<'s> {
     project: &'s str,
     compose_service: &'s str,
@@ -55,7 +142,7 @@ struct ImagePart<'s> {
     running: &'s str,
 }
 
-#[derive(Serialize)]
+#[derive(Debug, Serialize)]
 struct ChangePart<'s> {
     id: u64,
     at: DateTime<Utc>,
@@ -63,7 +150,7 @@ struct ChangePart<'s> {
     result: &'s str,
 }
 
-#[derive(Serialize)]
+#[derive(Debug, Serialize)]
 struct PausePart<'s> {
     since: DateTime<Utc>,
     until: Option<DateTime<Utc>>,
@@ -75,16 +162,16 @@ impl Stand {
     ///
     /// # Errors
     /// When some of it cannot be read.
-    pub fn look(state: &StateDir, service: &Service, now: DateTime<Utc>) -> Result<Stand, Problem> {
+    fn look(state: &StateDir, service: &Service, now: DateTime<Utc>) -> Result<Stand, Problem> {
         let name = service.name.to_string();
+        let anchor = state.stored_anchor(&name, service.schedule.as_str()).unwrap_or(now);
         Ok(Stand {
             history: state.history(&name)?,
             record: state.record(&name)?,
             paused: state.paused(&name, now)?,
             schedule: service.schedule_text.clone(),
-            next: service.schedule.next_after(now, &Local, now),
+            next: service.schedule.next_after(now, &Local, anchor),
             name,
-            now,
         })
     }
 
@@ -111,13 +198,13 @@ impl Stand {
         self.history.last.as_ref().filter(|_| self.paused.is_none())?.error.as_ref()
     }
 
-    fn last_change(&self) -> Option<&Entry> {
+    /// Its last change.
+    #[must_use]
+    pub fn last_change(&self) -> Option<&Entry> {
         self.history.entries.back()
     }
 
-    /// The same for the document.
-    #[must_use]
-    pub fn part(&self) -> ServicePart<'_> {
+    fn part(&self, next: Option<DateTime<Utc>>) -> ServicePart<'_> {
         let of_record = self.record.projects.iter().flat_map(|(project, past)| {
             past.services.iter().map(move |(name, known)| ImagePart {
                 project,
@@ -150,54 +237,8 @@ impl Stand {
                 reason: pause.reason.as_deref(),
             }),
             schedule: &self.schedule,
-            next: self
-                .next
+            next: next
                 .map(|next| next.with_timezone(&Local).to_rfc3339_opts(SecondsFormat::Secs, false)),
         }
     }
-}
-
-/// A line for each service.
-#[must_use]
-pub fn table(services: &[Stand]) -> String {
-    let head = ["SERVICE", "STATE", "SINCE", "COMMIT", "CHANGED", "FAILED", "NEXT"];
-    let mut table = Table::new(&head);
-    for service in services {
-        let now = service.now;
-        let state = service.state().replace('_', " ");
-        let state = match service.error() {
-            Some(error) if error.reason != state => format!("{state}:\n{}", error.reason),
-            _ => state,
-        };
-        let past = |at: Option<DateTime<Utc>>| at.map(|at| ago(at, now)).unwrap_or_default();
-        let failure = service.history.last_failure.as_ref();
-        table.row(&[
-            service.name.clone(),
-            state,
-            past(service.since()),
-            short(&service.record.commit).to_owned(),
-            past(service.last_change().map(|entry| entry.last_at)),
-            past(failure.map(|failure| failure.since)),
-            service.next.map(|next| ahead(next, now)).unwrap_or_else(|| "never".to_owned()),
-        ]);
-    }
-    table.render(WIDTH)
-}
-
-/// The images that are in force.
-#[must_use]
-pub fn images(services: &[Stand]) -> String {
-    let mut table = Table::new(&["SERVICE", "COMPOSE SERVICE", "IMAGE IN FORCE", "WAITS"]);
-    for service in services {
-        let last = service.history.last.iter().flat_map(|last| &last.waits);
-        let waits: Vec<&Waits> = last.collect();
-        for (project, past) in &service.record.projects {
-            for (name, known) in &past.services {
-                let mine = |one: &&&Waits| one.project == *project && one.compose_service == *name;
-                let why = waits.iter().find(mine).map_or("", |one| one.reason.as_str());
-                table.row(&[service.name.as_str(), name, &known.image, why]);
-            }
-        }
-    }
-    if table.is_empty() { String::new() } else { table.render(WIDTH) }
 }
