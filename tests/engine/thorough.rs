@@ -14,6 +14,7 @@
 mod support;
 
 mod accept;
+mod booted;
 mod dependents;
 mod disk;
 mod errors;

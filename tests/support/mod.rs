@@ -5,6 +5,7 @@
 mod engine;
 mod front;
 mod image;
+mod machine;
 mod process;
 mod registry;
 mod report;
@@ -16,6 +17,7 @@ mod wrappers;
 pub use engine::{label, text};
 pub use front::{Front, Turn};
 pub use image::LABEL;
+pub use machine::Machine;
 pub use process::{Output, Running, run};
 pub use registry::Registry;
 pub use sandbox::{Form, Sandbox};

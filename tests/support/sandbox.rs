@@ -29,14 +29,18 @@ id=$1 root=$2 label=$3
 for dir in "$root/state" "$root/$id"; do
     ! mountpoint -q "$dir" || umount -l "$dir"
 done
-# An engine of the sandbox's own (small_engine.rs): with the process that holds its namespaces ends
-# everything in there.
+# A machine and an engine of the sandbox's own (machine.rs, small_engine.rs): with the process that
+# holds its namespaces ends everything in there.
+if [ -f "$root/machine/holder" ]; then
+    holder=$(cat "$root/machine/holder")
+    if tr '\0' ' ' <"/proc/$holder/cmdline" 2>/dev/null | grep -q "$id"; then kill -9 "$holder"; fi
+fi
 own=$root/engine
 if [ -f "$own/holder" ]; then
     holder=$(cat "$own/holder")
     if tr '\0' ' ' <"/proc/$holder/cmdline" 2>/dev/null | grep -q "$id"; then kill -9 "$holder"; fi
     # The dead go on for a moment.
-    left() { mountpoint -q "$own/data" || find /sys/fs/cgroup -type d -name "$id" | grep -q .; }
+    left() { mountpoint -q "$own/data" || find /sys/fs/cgroup -type d -name "$id*" | grep -q .; }
     tries=0
     while left && [ "$tries" -lt 100 ]; do
         umount "$own/data"
