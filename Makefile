@@ -1,6 +1,6 @@
 # Names only; what they do is in scripts/ and cargo.
 # Add --locked or the like with CARGO_FLAGS; PREFIX and DESTDIR are for `make install`.
-.PHONY: build test thorough chaos unit clippy lint matrix demo bench release setup install
+.PHONY: build test thorough chaos soak unit clippy lint matrix demo bench release setup install
 PREFIX ?= /usr/local
 
 build:
@@ -17,6 +17,10 @@ thorough: setup
 # The whole kill matrix, in an hour or two; POINT=change:engine:3:before:all plays one point of it.
 chaos: setup
 	RENEW_ENGINE_TIER=required POINT=$(POINT) cargo test $(CARGO_FLAGS) --test chaos -- --nocapture
+
+# A daemon that ticks every second for 20 minutes: it must not grow. MINUTES=2 for less.
+soak: setup
+	RENEW_ENGINE_TIER=required MINUTES=$(MINUTES) cargo test $(CARGO_FLAGS) --test soak -- --nocapture
 
 # What needs no engine.
 unit:
