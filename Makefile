@@ -12,7 +12,7 @@ test: setup
 
 # The rest of the stories against the engine: what goes wrong, and what is seldom asked for.
 thorough: setup
-	RENEW_ENGINE_TIER=required RUST_TEST_THREADS=$$(($$(nproc) * 4)) cargo test $(CARGO_FLAGS) --test thorough
+	RENEW_ENGINE_TIER=required RUST_TEST_THREADS=$$(($$(nproc) * 4)) cargo test $(CARGO_FLAGS) --test thorough --test endless
 
 # The whole kill matrix, in an hour or two; POINT=change:engine:3:before:all plays one point of it.
 chaos: setup

@@ -17,6 +17,8 @@ mod change;
 mod cpu;
 #[path = "renew_bench/growth.rs"]
 mod growth;
+#[path = "renew_bench/idle.rs"]
+mod idle;
 #[path = "renew_bench/memory.rs"]
 mod memory;
 #[path = "renew_bench/schedules.rs"]
@@ -40,6 +42,7 @@ type Section = (&'static str, fn(&mut Table));
 const SECTIONS: &[Section] = &[
     ("schedules", schedules::measure),
     ("validate", validate::measure),
+    ("idle", idle::measure),
     ("settled", settled::measure),
     ("growth", growth::measure),
     ("change", change::measure),

@@ -13,15 +13,7 @@ const MEMORY_BUDGET: u64 = 4 << 20;
 const BINARY_BUDGET: u64 = 3_000_000;
 
 pub fn measure(table: &mut Table, sandbox: &Sandbox) {
-    let built = PathBuf::from(env!("CARGO_BIN_EXE_renew"));
-    let shipped = built.ancestors().nth(2).map(|target| {
-        let machine = format!("{}-unknown-linux-musl", std::env::consts::ARCH);
-        target.join(machine).join("release/renew")
-    });
-    let shipped = shipped.filter(|path| path.is_file());
-    let binaries =
-        std::iter::once(("this build", built)).chain(shipped.map(|path| ("shipped", path)));
-    for (name, binary) in binaries {
+    for (name, binary) in binaries() {
         let peak = Figure::Bytes(peak(sandbox, &binary));
         let budget = (name == "shipped").then_some(Figure::Bytes(MEMORY_BUDGET));
         table.figure(format!("  peak memory of renew beside git, {name}"), peak, budget);
@@ -32,6 +24,17 @@ pub fn measure(table: &mut Table, sandbox: &Sandbox) {
             Some(Figure::Bytes(BINARY_BUDGET)),
         );
     }
+}
+
+/// This build, and the one that ships if it is there.
+pub fn binaries() -> impl Iterator<Item = (&'static str, PathBuf)> {
+    let built = PathBuf::from(env!("CARGO_BIN_EXE_renew"));
+    let shipped = built.ancestors().nth(2).map(|target| {
+        let machine = format!("{}-unknown-linux-musl", std::env::consts::ARCH);
+        target.join(machine).join("release/renew")
+    });
+    let shipped = shipped.filter(|path| path.is_file());
+    std::iter::once(("this build", built)).chain(shipped.map(|path| ("shipped", path)))
 }
 
 /// The high-water mark of the resident set (proc_pid_status(5)), read until the process ends: it

@@ -3,6 +3,7 @@
 //! numbering, and never about times or zones, where its rules are not Vixie's.
 
 use std::str::FromStr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, TimeDelta, Utc};
@@ -27,13 +28,14 @@ pub(super) enum Days {
 /// One schedule of the crate, or two when a date or a weekday is enough.
 #[derive(Debug)]
 pub(super) struct Listed {
-    schedules: Vec<cron::Schedule>,
+    /// Shared: a configuration and the scheduler have the same, and each takes half a kilobyte.
+    schedules: Arc<[cron::Schedule]>,
     last: LastAnswer,
 }
 
 impl Clone for Listed {
     fn clone(&self) -> Self {
-        Listed { schedules: self.schedules.clone(), last: LastAnswer::default() }
+        Listed { schedules: Arc::clone(&self.schedules), last: LastAnswer::default() }
     }
 }
 
@@ -115,7 +117,7 @@ impl Days {
             return Err(ScheduleError::new(at, "no month it names has such a day: it never runs")
                 .hint("April, June, September and November have 30 days, February 28 or 29"));
         }
-        Ok(Days::Listed(Listed { schedules: listed, last: LastAnswer::default() }))
+        Ok(Days::Listed(Listed { schedules: listed.into(), last: LastAnswer::default() }))
     }
 
     /// The first matching day, `from` included.
