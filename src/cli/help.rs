@@ -93,7 +93,8 @@ Exit codes:
   1    configuration, git, or a compose file that does not resolve
   2    the engine or compose failed: pull, up, or a change that is not good
   3    refused: it would not be safe now
-  130, 143   interrupted by INT or TERM
+  130, 143   interrupted by INT or TERM; a change that has begun is finished
+             first (75 s at most), a second signal ends it too
 
 Examples:
   renew sync

@@ -1,4 +1,5 @@
-//! Being asked to stop: INT, TERM and HUP cancel what runs. Which one it was decides the exit code.
+//! Being asked to stop by INT, TERM or HUP: a change that has begun comes to its end, everything else
+//! ends at once; at the second time all does. Which one it was decides the exit code.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -6,8 +7,10 @@ use std::time::Duration;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
+use crate::daemon::DRAIN;
 use crate::sys::clock::{Clock, SystemClock};
 use crate::sys::exec::Cancel;
+use crate::sys::stop::Stop;
 
 /// What a signal asks of a process that is to go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,8 +27,8 @@ const REMEMBERED: Duration = Duration::from_millis(20);
 /// The signals of this process.
 #[derive(Debug, Clone, Default)]
 pub struct Signals {
-    /// Set at the first of them.
-    pub cancel: Cancel,
+    /// Asked at the first of them.
+    pub stop: Stop,
     which: Arc<AtomicUsize>,
 }
 
@@ -34,8 +37,14 @@ impl Signals {
     #[must_use]
     pub fn listen() -> Signals {
         let signals = Signals::default();
-        let cancel = signals.cancel.clone();
-        signals.handle(move || cancel.set());
+        let (stop, mut asked) = (signals.stop.clone(), false);
+        signals.handle(move || {
+            if std::mem::replace(&mut asked, true) {
+                stop.cancel().set();
+            } else if !stop.ask() {
+                finish(stop.clone());
+            }
+        });
         signals
     }
 
@@ -64,15 +73,34 @@ impl Signals {
         }
     }
 
+    /// Set when everything is to end.
+    #[must_use]
+    pub fn cancel(&self) -> &Cancel {
+        self.stop.cancel()
+    }
+
     /// 128 and the number of the signal, as a shell reports it, when there was one.
     #[must_use]
     pub fn exit_code(&self) -> Option<u8> {
-        if !self.cancel.is_set() {
+        if !self.stop.is_asked() {
             return None;
         }
         match self.which.load(Ordering::SeqCst) {
             0 => Some(143),
             number => u8::try_from(128 + number).ok(),
         }
+    }
+}
+
+/// A change has begun: it comes to its end within [`DRAIN`].
+fn finish(stop: Stop) {
+    let limit = DRAIN.as_secs();
+    log::info!("stopping once the change is made, at most {limit} s; a second signal stops now");
+    let thread = std::thread::Builder::new().spawn(move || {
+        SystemClock::default().sleep(DRAIN);
+        stop.cancel().set();
+    });
+    if let Err(cause) = thread {
+        log::warn!("nothing will end a change that takes too long: {cause}");
     }
 }

@@ -55,7 +55,7 @@ pub fn watch(path: Option<&Path>, signals: &Signals) -> u8 {
         }
         let end = clock.monotonic() + EVERY;
         while clock.monotonic() < end {
-            if signals.cancel.is_set() {
+            if signals.cancel().is_set() {
                 return 0;
             }
             clock.sleep(STEP);

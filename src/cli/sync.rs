@@ -60,7 +60,7 @@ fn pass(path: &Path, args: &SyncArgs, signals: &Signals) -> Passed {
 
 /// The outside, as the configuration says.
 pub fn host<'c>(clock: &'c SystemClock, config: &Config, signals: &Signals) -> Host<'c> {
-    at(clock, config, Stop::with(signals.cancel.clone()))
+    at(clock, config, signals.stop.clone())
 }
 
 /// The same, with another way to be asked to stop.

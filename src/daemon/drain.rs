@@ -6,7 +6,7 @@ use super::Daemon;
 use crate::decide::scheduler::Event;
 
 /// How long a change that has begun may take to its end once we are asked to stop.
-const DRAIN: Duration = Duration::from_secs(75);
+pub const DRAIN: Duration = Duration::from_secs(75);
 /// How long runs may take to end once they are cancelled: their children get TERM, 10 s and KILL.
 const CANCELLED: Duration = Duration::from_secs(25);
 
@@ -32,7 +32,7 @@ impl Daemon<'_> {
         self.notify.tell("STOPPING=1");
         for job in self.jobs.values() {
             match drain {
-                Drain::Gently => job.stop.ask(),
+                Drain::Gently => drop(job.stop.ask()),
                 Drain::Cancelled => job.stop.cancel().set(),
             }
         }

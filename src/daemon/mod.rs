@@ -39,6 +39,7 @@ use pool::Pool;
 use repeat::Repeats;
 use supervisor::Supervisor;
 
+pub use drain::DRAIN;
 pub use pool::{Ended, Job, Outcome, Work};
 
 /// What the main thread is told.

@@ -15,24 +15,26 @@ pub struct Stop {
 }
 
 impl Stop {
-    /// One that ends when `cancel` is set.
-    #[must_use]
-    pub fn with(cancel: Cancel) -> Stop {
-        Stop { cancel, ..Stop::default() }
-    }
-
     /// Set when nothing more may happen.
     #[must_use]
     pub fn cancel(&self) -> &Cancel {
         &self.cancel
     }
 
-    /// Asks: what has not begun to change anything is cancelled.
-    pub fn ask(&self) {
+    /// Asks: what has not begun to change anything is cancelled. Answers whether it is.
+    pub fn ask(&self) -> bool {
         self.asked.store(true, Ordering::SeqCst);
-        if !self.changing.load(Ordering::SeqCst) {
+        let idle = !self.changing.load(Ordering::SeqCst);
+        if idle {
             self.cancel.set();
         }
+        idle
+    }
+
+    /// Whether somebody asked.
+    #[must_use]
+    pub fn is_asked(&self) -> bool {
+        self.asked.load(Ordering::SeqCst)
     }
 
     /// Whether a change may begin now; from then on asking does not cancel it.
@@ -64,7 +66,7 @@ mod tests {
     fn a_change_that_has_begun_comes_to_its_end() {
         let stop = Stop::default();
         assert!(stop.may_change());
-        stop.ask();
+        assert!(!stop.ask() && stop.is_asked());
         assert!(!stop.cancel().is_set());
         assert!(stop.may_change(), "it may go on with it");
         stop.changed();
@@ -74,7 +76,7 @@ mod tests {
     #[test]
     fn what_has_not_begun_is_cancelled_and_does_not_begin() {
         let stop = Stop::default();
-        stop.ask();
+        assert!(stop.ask());
         assert!(stop.cancel().is_set() && !stop.may_change());
     }
 }

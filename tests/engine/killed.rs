@@ -54,15 +54,29 @@ fn a_sync_killed_as_compose_begins_is_taken_up_again() {
 }
 
 #[test]
-fn a_sync_told_to_end_says_so_and_leaves_a_running_service() {
+fn a_sync_told_to_end_finishes_its_change_and_told_twice_does_not() {
     let Some(sandbox) = slow_running() else { return };
     let db = sandbox.ids()["db"].clone();
     sandbox.commit(&[("compose.yaml", &SLOW.replace("web:1", "web:2"))], "web 2");
     let sync = sandbox.start_renew(["sync"]);
     sandbox.wait_for_recreate("web");
     sync.terminate();
+    let output = sync.finish().expect(143);
+    assert!(output.stderr.contains("a second signal stops now"), "{output}");
+    assert!(sandbox.version("web").starts_with("web:2 "), "the change was finished");
+    sandbox.settled();
+
+    sandbox.commit(&[("compose.yaml", SLOW)], "web 1");
+    let sync = sandbox.start_renew(["sync"]);
+    sandbox.wait_for_recreate("web");
+    sync.terminate();
+    std::thread::sleep(Duration::from_millis(300));
+    sync.terminate();
     sync.finish().expect(143);
-    heals(&sandbox, &db);
+    sandbox.renew(["sync"]).expect(0);
+    assert!(sandbox.version("web").starts_with("web:1 "));
+    assert_eq!(sandbox.ids()["db"], db, "db has no part in this");
+    sandbox.settled();
 }
 
 /// How long points are played for.
