@@ -5,6 +5,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use chrono::{DateTime, TimeDelta, Utc};
+
 use super::{Job, Message, Outcome, Setup, Work, run};
 use crate::config::{self, Config};
 use crate::reconcile::Report;
@@ -45,6 +47,15 @@ impl Played {
         workers: usize,
         work: impl Fn(&Job) -> Outcome + Send + Sync + 'static,
     ) -> Played {
+        Played::by(names, workers, Arc::new(SystemClock::default()), work)
+    }
+
+    fn by(
+        names: &'static [&'static str],
+        workers: usize,
+        clock: Arc<dyn Clock>,
+        work: impl Fn(&Job) -> Outcome + Send + Sync + 'static,
+    ) -> Played {
         let dir = tempfile::tempdir().unwrap();
         let config = services(dir.path(), names, workers);
         let inbox = Setup::inbox();
@@ -65,7 +76,7 @@ impl Played {
                 load: &load,
                 keep: &|_| {},
                 work,
-                clock: Arc::new(SystemClock::default()),
+                clock,
                 inbox,
             };
             run(setup).is_ok()
@@ -73,6 +84,7 @@ impl Played {
         Played { inbox: sender, told, thread, _dir: dir }
     }
 
+    #[track_caller]
     fn next(&self) -> String {
         self.told.recv_timeout(PATIENCE).expect("a run")
     }
@@ -142,5 +154,65 @@ fn a_file_that_does_not_load_changes_nothing() {
     assert_eq!(played.next(), "a");
     played.inbox.send(Message::Reload).unwrap();
     played.stop();
+    assert!(played.thread.join().unwrap());
+}
+
+/// A clock that is set by hand; the monotonic one goes by itself.
+struct Set {
+    /// The time, and how often it was asked for since it was set.
+    wall: Mutex<(DateTime<Utc>, u32)>,
+    real: SystemClock,
+}
+
+impl Clock for Set {
+    fn now(&self) -> DateTime<Utc> {
+        let mut wall = self.wall.lock().unwrap();
+        wall.1 += 1;
+        wall.0
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.real.monotonic()
+    }
+
+    fn sleep(&self, pause: Duration) {
+        self.real.sleep(pause);
+    }
+}
+
+#[test]
+fn a_clock_that_is_wrong_at_the_start_and_set_later_costs_one_run_and_no_wait() {
+    let wall = Mutex::new((DateTime::UNIX_EPOCH + TimeDelta::seconds(1), 0));
+    let clock = Arc::new(Set { wall, real: SystemClock::default() });
+    let played = Played::by(&["a", "b"], 2, Arc::clone(&clock) as _, |_| done());
+    let mut at_start = [played.next(), played.next()];
+    at_start.sort();
+    assert_eq!(at_start, ["a", "b"], "run_on_start does not ask what time it is");
+    // Some turns of the main thread, each of which looks at the clock.
+    let turns = |wall: DateTime<Utc>| {
+        *clock.wall.lock().unwrap() = (wall, 0);
+        while clock.wall.lock().unwrap().1 < 20 {
+            played.inbox.send(Message::Reload).unwrap();
+            clock.sleep(Duration::from_millis(2));
+        }
+    };
+    let set = |to: &str| {
+        // A tick that comes while a run has not ended is skipped.
+        turns(clock.now());
+        turns(to.parse().unwrap());
+    };
+    // The time arrives: 56 new years were left out.
+    set("2026-11-21T12:00:00Z");
+    let mut then = [played.next(), played.next()];
+    then.sort();
+    assert_eq!(then, ["a", "b"]);
+    // Set back, nobody waits until it has caught up: the next one is the new year of that time.
+    set("1999-12-31T23:59:50Z");
+    set("2000-01-01T00:00:00Z");
+    let mut back = [played.next(), played.next()];
+    back.sort();
+    assert_eq!(back, ["a", "b"]);
+    played.stop();
+    assert!(played.told.recv_timeout(PATIENCE).is_err(), "and nobody runs twice");
     assert!(played.thread.join().unwrap());
 }

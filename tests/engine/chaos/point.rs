@@ -101,6 +101,8 @@ named! {
         All = "all",
         /// Only what it started.
         Child = "child",
+        /// Nobody; but renew is told to end (SIGTERM).
+        Told = "told",
         /// Nobody; but the call fails, as it does on a bad disk (EIO).
         Error = "error",
         /// Nobody; but the engine cannot be reached from then on, until the run has ended.
@@ -147,20 +149,26 @@ impl Source {
     /// next effect; and when a child has ended, nobody but renew is left to be killed.
     pub fn blows(self) -> &'static [(Moment, Victim)] {
         use Moment::{After, Before};
-        use Victim::{All, Child, Error, Link, Renew};
+        use Victim::{All, Child, Error, Link, Renew, Told};
         match self {
             Source::Call(_) => &[(Before, Renew), (Before, Error)],
             Source::Inside(..) => &[(Before, All), (Before, Child)],
             Source::Git | Source::Script => {
-                &[(Before, Renew), (Before, Child), (After, Renew), (After, Child)]
+                &[(Before, Renew), (Before, Child), (Before, Told), (After, Renew), (After, Child)]
             }
-            Source::Compose => {
-                &[(Before, Renew), (Before, All), (Before, Child), (After, Renew), (After, Child)]
-            }
+            Source::Compose => &[
+                (Before, Renew),
+                (Before, All),
+                (Before, Child),
+                (Before, Told),
+                (After, Renew),
+                (After, Child),
+            ],
             Source::Engine => &[
                 (Before, Renew),
                 (Before, All),
                 (Before, Child),
+                (Before, Told),
                 (Before, Link),
                 (After, Renew),
                 (After, All),

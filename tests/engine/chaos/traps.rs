@@ -26,6 +26,7 @@ if read -r kind nth moment victim 2>/dev/null <'ROOT/trap' && [ "$kind" = KIND ]
             renew) kill -9 $PPID ;;
             all) kill -9 $PPID; kill -9 -$$ ;;
             child) kill -9 -$$ ;;
+            told) kill -TERM $PPID ;;
         esac
     }
     [ "$moment" = after ] || strike
@@ -135,6 +136,8 @@ impl Traps {
                 let how = if point.victim == Victim::Error { "error=EIO" } else { "signal=KILL" };
                 let inject = format!("inject={}:{how}:when={}", call.word(), point.nth);
                 let log = self.root.join("hits.call");
+                // What it says to a person is no effect.
+                sync.env("RUST_LOG", "error");
                 sync = traced(&sync, &log, call.word(), &["-e", &inject]);
             }
         }
@@ -237,7 +240,7 @@ fn front(root: &Path, hunt: Arc<Mutex<Hunt>>) -> Front {
         match point.moment {
             Moment::Before => {
                 strike(renew, point.victim);
-                match by_child && point.victim == Victim::Renew {
+                match point.victim == Victim::Told || by_child && point.victim == Victim::Renew {
                     true => Turn::Pass,
                     false => Turn::Answer(String::new()),
                 }
@@ -250,6 +253,10 @@ fn front(root: &Path, hunt: Arc<Mutex<Hunt>>) -> Front {
 fn strike(renew: Pid, victim: Victim) {
     let children = match victim {
         Victim::Link | Victim::Error => return,
+        Victim::Told => {
+            let _ = kill_process(renew, Signal::TERM);
+            return;
+        }
         Victim::Renew => Vec::new(),
         Victim::All | Victim::Child => descendants(renew),
     };
