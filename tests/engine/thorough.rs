@@ -25,6 +25,7 @@ mod host;
 mod kept;
 mod lines;
 mod membership;
+mod memory;
 mod policies;
 mod prechecks;
 mod prune;
