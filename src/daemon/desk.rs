@@ -1,7 +1,7 @@
 //! Answers what the control socket is asked: what is to be read from the board, what is to be done by
 //! way of the main thread.
 
-use std::sync::mpsc::{Sender, SyncSender, sync_channel};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ pub struct Request {
 }
 
 /// A desk that reads from `board` and sends everything else to the main thread.
-pub fn open(board: Arc<Board>, clock: Arc<dyn Clock>, inbox: Sender<Message>) -> Arc<Desk> {
+pub fn open(board: Arc<Board>, clock: Arc<dyn Clock>, inbox: SyncSender<Message>) -> Arc<Desk> {
     let inbox = Mutex::new(inbox);
     Arc::new(move |command, caller| match command {
         Command::Health => {

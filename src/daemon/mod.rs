@@ -15,7 +15,7 @@ mod watch;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
 use chrono::{DateTime, Local, Utc};
@@ -41,6 +41,10 @@ use supervisor::Supervisor;
 
 pub use drain::DRAIN;
 pub use pool::{Ended, Job, Outcome, Work};
+
+/// Messages on their way to the main thread, which never sends any itself. Whoever sends more waits: a
+/// worker has one at a time, and a caller at the control socket is turned away.
+const INBOX_MAX: usize = 64;
 
 /// What the main thread is told.
 #[derive(Debug)]
@@ -84,14 +88,14 @@ pub struct Setup<'a> {
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
     /// What is told to the main thread, and by whom.
-    pub inbox: (Sender<Message>, Receiver<Message>),
+    pub inbox: (SyncSender<Message>, Receiver<Message>),
 }
 
 impl Setup<'_> {
     /// An inbox.
     #[must_use]
-    pub fn inbox() -> (Sender<Message>, Receiver<Message>) {
-        channel()
+    pub fn inbox() -> (SyncSender<Message>, Receiver<Message>) {
+        sync_channel(INBOX_MAX)
     }
 }
 
@@ -149,7 +153,7 @@ fn listen(
     config: &Config,
     board: &Arc<Board>,
     clock: &Arc<dyn Clock>,
-    inbox: &Sender<Message>,
+    inbox: &SyncSender<Message>,
 ) -> Result<(), Problem> {
     let desk = desk::open(Arc::clone(board), Arc::clone(clock), inbox.clone());
     let path = config.control_socket.clone();
@@ -168,7 +172,7 @@ struct Daemon<'a> {
     clock: Arc<dyn Clock>,
     since: DateTime<Utc>,
     pool: Pool,
-    sender: Sender<Message>,
+    sender: SyncSender<Message>,
     scheduler: Scheduler<Local>,
     /// The runs that go on, by service.
     jobs: BTreeMap<String, Underway>,

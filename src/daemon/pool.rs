@@ -2,7 +2,7 @@
 //! costs nobody else anything.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{Receiver, Sender, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
@@ -73,7 +73,7 @@ impl Pool {
     pub fn grow<T: From<Ended> + Send + 'static>(
         &mut self,
         size: usize,
-        tell: &Sender<T>,
+        tell: &SyncSender<T>,
     ) -> std::io::Result<()> {
         while self.size < size {
             let (queue, work, tell) =
@@ -94,7 +94,7 @@ impl Pool {
     }
 }
 
-fn serve<T: From<Ended>>(queue: &Mutex<Receiver<Job>>, work: &Work, tell: &Sender<T>) {
+fn serve<T: From<Ended>>(queue: &Mutex<Receiver<Job>>, work: &Work, tell: &SyncSender<T>) {
     loop {
         let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(job) = next else { return };

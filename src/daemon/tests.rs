@@ -1,7 +1,7 @@
 //! The daemon with work of the test's own: what a run does to others, and how a stop ends.
 
 use std::path::Path;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, SyncSender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ fn services(dir: &Path, names: &[&str], workers: usize) -> Config {
 
 /// A daemon in a thread of its own, and what its workers tell.
 struct Played {
-    inbox: Sender<Message>,
+    inbox: SyncSender<Message>,
     told: Receiver<String>,
     thread: std::thread::JoinHandle<bool>,
     _dir: tempfile::TempDir,

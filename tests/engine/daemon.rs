@@ -70,7 +70,7 @@ fn it_follows_git_and_heals_and_says_only_what_it_does() {
 }
 
 #[test]
-fn another_configuration_is_taken_up_also_one_that_comes_with_a_fetch() {
+fn another_configuration_is_taken_up_and_a_broken_one_is_not() {
     let Some(sandbox) = three_pushed() else { return };
     every_second(&sandbox, &json!({}));
     let daemon = sandbox.start_renew(["run"]);
@@ -95,6 +95,98 @@ fn another_configuration_is_taken_up_also_one_that_comes_with_a_fetch() {
     let said = stops(daemon);
     assert_eq!(said.matches("does not load").count(), 1, "{said}");
     assert!(said.contains("is loaded: 2 services"), "{said}");
+}
+
+/// The configuration that a commit brings, with these services of one compose service each.
+fn of_services(sandbox: &Sandbox, names: &[&str]) -> String {
+    let service = |name: &&str| {
+        json!({
+            "name": name, "compose_files": [format!("{name}/compose.yaml")],
+            "compose_project_name": sandbox.id, "schedule": "@every 1s",
+        })
+    };
+    let config = json!({
+        "repo": { "dir": sandbox.host }, "state_dir": sandbox.root().join("state"),
+        "run_on_start": true, "defaults": { "verify": { "soak": "0s", "timeout": "20s" } },
+        "services": names.iter().map(service).collect::<Vec<_>>(),
+    });
+    config.to_string()
+}
+
+#[test]
+fn a_configuration_in_the_repository_moves_with_it() {
+    let Some(sandbox) = Sandbox::open() else { return };
+    sandbox.publish("web:1");
+    let stack = |name: &str| {
+        (format!("{name}/compose.yaml"), format!("services: {{{name}: {{image: IMAGES/web:1}}}}\n"))
+    };
+    let push = |names: &[&str], config: &str| {
+        let mut files: Vec<_> = names.iter().map(|name| stack(name)).collect();
+        files.push(("renew.json".to_owned(), config.to_owned()));
+        let files: Vec<_> = files.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
+        sandbox.commit(&files, "Another configuration");
+    };
+    push(&["one"], &of_services(&sandbox, &["one"]));
+    sandbox.host_pull();
+    let _ = std::fs::remove_file(sandbox.root().join("renew.json"));
+    std::os::unix::fs::symlink(sandbox.host.join("renew.json"), sandbox.root().join("renew.json"))
+        .expect("a link");
+    let daemon = sandbox.start_renew(["run"]);
+    runs(&sandbox, &["one"]);
+    push(&["one", "two"], &of_services(&sandbox, &["one", "two"]));
+    runs(&sandbox, &["one", "two"]);
+    // One that does not load: what it said before goes on, and the next push mends it.
+    let broken = of_services(&sandbox, &["one", "two"]).replace("[{", "[,{");
+    push(&[], &broken);
+    wait_for("the broken file", 60, || {
+        let text = std::fs::read_to_string(sandbox.host.join("renew.json"));
+        text.is_ok_and(|text| text == broken).then_some(())
+    });
+    sandbox.docker(["rm", "-f", &sandbox.ids()["two"][0]]);
+    runs(&sandbox, &["one", "two"]);
+    let said = stops(daemon);
+    assert!(said.contains("does not load"), "{said}");
+    // Broken at the start.
+    sandbox.docker(["rm", "-f", &sandbox.ids()["one"][0]]);
+    let daemon = sandbox.start_renew(["run"]);
+    runs(&sandbox, &["one", "two"]);
+    push(&["three"], &of_services(&sandbox, &["one", "two", "three"]));
+    runs(&sandbox, &["one", "two", "three"]);
+    let said = stops(daemon);
+    assert!(said.contains("working from a copy"), "{said}");
+    assert!(said.contains("is loaded: 3 services"), "{said}");
+}
+
+#[test]
+fn a_pull_that_hangs_keeps_no_other_service_waiting() {
+    let Some(sandbox) = three_pushed() else { return };
+    let hangs = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let far = format!("{}/far:1", hangs.local_addr().expect("an address"));
+    sandbox.commit(
+        &[("far/compose.yaml", &format!("services: {{far: {{image: \"{far}\"}}}}\n"))],
+        "A registry that hangs",
+    );
+    every_second(
+        &sandbox,
+        &json!({ "workers": 2, "services": [
+            { "name": "far", "compose_files": ["far/compose.yaml"], "schedule": "@every 1s",
+              "compose_project_name": "SANDBOX", "timeouts": { "pull": "10s" } },
+            { "name": "app", "compose_files": ["compose.yaml"], "schedule": "@every 1s" },
+        ] }),
+    );
+    let daemon = sandbox.start_renew(["run"]);
+    runs(&sandbox, &["cache", "db", "web"]);
+    let status = sandbox.renew(["status", "--json"]).expect(0).json();
+    let far = &status["daemon"]["services"][0];
+    assert!(far["running"].is_object() && far["last"].is_null(), "far hangs: {status:#}");
+    // Its deadline frees the worker, and what is wrong is told.
+    wait_for("the end of the run that hangs", 90, || {
+        let status = sandbox.renew(["status", "--json"]).expect(0).json();
+        (status["daemon"]["services"][0]["last"]["result"] == "failed").then_some(())
+    });
+    let said = stops(daemon);
+    assert!(said.contains("ticks skipped: 1"), "{said}");
+    drop(hangs);
 }
 
 #[test]
