@@ -99,8 +99,11 @@ pub fn start(table: Table) {
                 let progress = text.split(WHY).next().unwrap_or_default();
                 writeln!(line, "{}{}", prefix(level), one_line(progress))
             }
+            Reader::Journal => match JSON.load(Ordering::Relaxed) {
+                true => writeln!(line, "<{}>{}", priority(level), object(level, &whole(&text))),
+                false => writeln!(line, "<{}>{}", priority(level), whole(&text)),
+            },
             _ if JSON.load(Ordering::Relaxed) => writeln!(line, "{}", object(level, &whole(&text))),
-            Reader::Journal => writeln!(line, "<{}>{}", priority(level), whole(&text)),
             Reader::Both | Reader::File => {
                 writeln!(line, "{} {level:5} {}", sys::clock::local_time(), whole(&text))
             }

@@ -91,8 +91,10 @@ fn a_run_is_asked_for_and_its_outcome_is_told() {
 fn a_configuration_is_loaded_when_it_is_asked_for_and_a_bad_one_is_told() {
     let Some(sandbox) = three_pushed() else { return };
     seldom(&sandbox);
+    let text = std::fs::read_to_string(sandbox.root().join("renew.json")).expect("a file");
+    let good = text.replacen('{', "{\"log_format\":\"json\",", 1);
+    sandbox.write("renew.json", &good);
     let daemon = daemon(&sandbox);
-    let good = std::fs::read_to_string(sandbox.root().join("renew.json")).expect("a file");
     sandbox.write("renew.json", &good.replace("compose_files", "compose_flies"));
     let (line, refused) = ask(&sandbox, "POST /reload");
     assert_eq!(line, "HTTP/1.1 422 Unprocessable Content");
@@ -111,6 +113,11 @@ fn a_configuration_is_loaded_when_it_is_asked_for_and_a_bad_one_is_told() {
     daemon.terminate();
     let said = daemon.finish().expect(0).stderr;
     assert!(said.contains("state_dir is") && said.contains("needs a restart"), "{said}");
+    for line in said.lines() {
+        let told: Value = serde_json::from_str(line).unwrap_or_else(|why| panic!("{why}: {line}"));
+        let keys: Vec<&String> = told.as_object().expect("an object").keys().collect();
+        assert_eq!(keys, ["level", "msg", "ts"], "{line}");
+    }
 }
 
 #[test]
