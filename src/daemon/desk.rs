@@ -78,6 +78,8 @@ impl Daemon<'_> {
             }
             Command::Health | Command::Status => unavailable("busy", "read it from the board", ""),
         };
+        // Who has the answer finds what it says on the board.
+        self.show();
         // Whoever asked may have gone.
         let _ = reply.send(answer);
     }

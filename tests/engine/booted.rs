@@ -61,24 +61,12 @@ fn boot(sandbox: &Sandbox) -> Machine {
     sandbox.boot(&config.to_string(), &drop_in)
 }
 
-/// The containers run again, and are the ones that ran before.
-#[track_caller]
-fn heals(sandbox: &Sandbox) {
-    wait_for("the containers to run", 60, || {
-        let up = |name: &str| {
-            let found = sandbox.inspect(name);
-            found.len() == 1 && found[0]["State"]["Status"] == "running"
-        };
-        (up("db") && up("web")).then_some(())
-    });
-}
-
 #[test]
 fn systemd_keeps_it_going_and_it_heals_after_each_boot() {
     let Some(sandbox) = after_a_power_cut() else { return };
     let machine = boot(&sandbox);
     assert_eq!(machine.renew("ActiveState"), "active");
-    heals(&sandbox);
+    sandbox.come_up(&["db", "web"]);
     let ids = sandbox.ids();
     wait_for("its status", 30, || {
         (machine.renew("StatusText") == "1 of 1 in trouble: app").then_some(())
@@ -118,7 +106,7 @@ fn systemd_keeps_it_going_and_it_heals_after_each_boot() {
 
     machine.shut_down();
     let machine = boot(&sandbox);
-    heals(&sandbox);
+    sandbox.come_up(&["db", "web"]);
     assert_eq!(sandbox.ids(), ids, "started, not made anew");
     assert_eq!(machine.renew("NRestarts"), "0");
 }

@@ -21,16 +21,6 @@ fn every_second(sandbox: &Sandbox, more: &Value) {
     sandbox.write("renew.json", &sandbox.fill(&config.to_string()));
 }
 
-fn runs(sandbox: &Sandbox, names: &[&str]) {
-    wait_for(&format!("{names:?} to run"), 90, || {
-        let up = |name: &&str| {
-            let found = sandbox.inspect(name);
-            found.len() == 1 && found[0]["State"]["Status"] == "running"
-        };
-        names.iter().all(up).then_some(())
-    });
-}
-
 fn stops(daemon: Running) -> String {
     daemon.terminate();
     let output = daemon.finish().expect(0);
@@ -44,19 +34,13 @@ fn it_follows_git_and_heals_and_says_only_what_it_does() {
     sandbox.publish("web:2");
     every_second(&sandbox, &json!({}));
     let daemon = sandbox.start_renew(["run"]);
-    runs(&sandbox, &["cache", "db", "web"]);
+    sandbox.come_up(&["cache", "db", "web"]);
     let before = sandbox.ids();
     sandbox.commit(&[("compose.yaml", &THREE.replace("web:1", "web:2"))], "web 2");
-    wait_for("web 2", 90, || {
-        let found = sandbox.inspect("web");
-        let label = |one: &Value| crate::support::label(one, "version").map(str::to_owned);
-        let now = found.first().and_then(label)?;
-        (found.len() == 1 && now.starts_with("web:2 ")).then_some(())
-    });
-    runs(&sandbox, &["web"]);
+    sandbox.comes_up_as("web", "web:2");
     sandbox.only_changed(&before, &["web"]);
     sandbox.docker(["rm", "-f", &sandbox.ids()["db"][0]]);
-    runs(&sandbox, &["db"]);
+    sandbox.come_up(&["db"]);
     // A sync beside it does no harm: it waits, or says who works.
     let beside = sandbox.renew(["sync", "--json"]);
     assert!([0, 1].contains(&beside.code), "{beside}");
@@ -74,12 +58,12 @@ fn another_configuration_is_taken_up_and_a_broken_one_is_not() {
     let Some(sandbox) = three_pushed() else { return };
     every_second(&sandbox, &json!({}));
     let daemon = sandbox.start_renew(["run"]);
-    runs(&sandbox, &["cache", "db", "web"]);
+    sandbox.come_up(&["cache", "db", "web"]);
     // Broken: said once, and the last good one goes on.
     sandbox.write("renew.json", "{ \"services\": [");
     std::thread::sleep(Duration::from_secs(12));
     sandbox.docker(["rm", "-f", &sandbox.ids()["db"][0]]);
-    runs(&sandbox, &["db"]);
+    sandbox.come_up(&["db"]);
     // Mended, with one service more.
     sandbox
         .commit(&[("side/compose.yaml", "services: {extra: {image: IMAGES/cache:1}}\n")], "Side");
@@ -91,7 +75,7 @@ fn another_configuration_is_taken_up_and_a_broken_one_is_not() {
               "compose_project_name": "SANDBOX" },
         ] }),
     );
-    runs(&sandbox, &["extra"]);
+    sandbox.come_up(&["extra"]);
     let said = stops(daemon);
     assert_eq!(said.matches("does not load").count(), 1, "{said}");
     assert!(said.contains("is loaded: 2 services"), "{said}");
@@ -132,9 +116,9 @@ fn a_configuration_in_the_repository_moves_with_it() {
     std::os::unix::fs::symlink(sandbox.host.join("renew.json"), sandbox.root().join("renew.json"))
         .expect("a link");
     let daemon = sandbox.start_renew(["run"]);
-    runs(&sandbox, &["one"]);
+    sandbox.come_up(&["one"]);
     push(&["one", "two"], &of_services(&sandbox, &["one", "two"]));
-    runs(&sandbox, &["one", "two"]);
+    sandbox.come_up(&["one", "two"]);
     // One that does not load: what it said before goes on, and the next push mends it.
     let broken = of_services(&sandbox, &["one", "two"]).replace("[{", "[,{");
     push(&[], &broken);
@@ -143,15 +127,15 @@ fn a_configuration_in_the_repository_moves_with_it() {
         text.is_ok_and(|text| text == broken).then_some(())
     });
     sandbox.docker(["rm", "-f", &sandbox.ids()["two"][0]]);
-    runs(&sandbox, &["one", "two"]);
+    sandbox.come_up(&["one", "two"]);
     let said = stops(daemon);
     assert!(said.contains("does not load"), "{said}");
     // Broken at the start.
     sandbox.docker(["rm", "-f", &sandbox.ids()["one"][0]]);
     let daemon = sandbox.start_renew(["run"]);
-    runs(&sandbox, &["one", "two"]);
+    sandbox.come_up(&["one", "two"]);
     push(&["three"], &of_services(&sandbox, &["one", "two", "three"]));
-    runs(&sandbox, &["one", "two", "three"]);
+    sandbox.come_up(&["one", "two", "three"]);
     let said = stops(daemon);
     assert!(said.contains("working from a copy"), "{said}");
     assert!(said.contains("is loaded: 3 services"), "{said}");
@@ -175,7 +159,7 @@ fn a_pull_that_hangs_keeps_no_other_service_waiting() {
         ] }),
     );
     let daemon = sandbox.start_renew(["run"]);
-    runs(&sandbox, &["cache", "db", "web"]);
+    sandbox.come_up(&["cache", "db", "web"]);
     let status = sandbox.renew(["status", "--json"]).expect(0).json();
     let far = &status["daemon"]["services"][0];
     assert!(far["running"].is_object() && far["last"].is_null(), "far hangs: {status:#}");

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::json;
 
-use crate::support::{Running, Sandbox, wait_for};
+use crate::support::{Running, Sandbox};
 use crate::{THREE, three_pushed};
 
 const LIMIT_BYTES: u64 = 64 << 20;
@@ -81,19 +81,11 @@ fn a_daemon_and_all_it_starts_get_along_with_64_mebibytes() {
     sandbox.write("renew.json", &sandbox.fill(&config.to_string()));
     let small = Small::make(&sandbox);
     let daemon = Running::start(small.within(&sandbox.renew_command(&["run"], &[])));
-    let runs = |name: &str, version: &str| {
-        wait_for(version, 120, || {
-            let found = sandbox.inspect(name);
-            let up = found.len() == 1 && found[0]["State"]["Status"] == "running";
-            (up && sandbox.version(name).starts_with(version)).then_some(())
-        });
-    };
-    runs("db", "db:1 ");
-    runs("web", "web:1 ");
+    sandbox.come_up(&["cache", "db", "web"]);
     sandbox.commit(&[("compose.yaml", &THREE.replace("web:1", "web:2"))], "web 2");
-    runs("web", "web:2 ");
+    sandbox.comes_up_as("web", "web:2");
     sandbox.docker(["rm", "-f", &sandbox.ids()["db"][0]]);
-    runs("db", "db:1 ");
+    sandbox.come_up(&["db"]);
     assert_eq!(small.killed(), 0, "somebody was killed for want of memory");
     daemon.terminate();
     daemon.finish().expect(0);

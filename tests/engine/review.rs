@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use crate::support::{Sandbox, free_address, wait_for};
+use crate::support::{Sandbox, free_address};
 use crate::{THREE, three_running};
 
 /// A stack with these images pushed and running.
@@ -308,13 +308,7 @@ fn a_pull_that_hangs_does_not_keep_a_stopped_service_down() {
     sandbox.docker(["kill", &before["cache"][0]]);
     sandbox.docker(["rm", "-f", &before["db"][0]]);
     let sync = sandbox.start_renew(["sync"]);
-    wait_for("db and cache to run while the pull hangs", 90, || {
-        let up = |name: &str| {
-            let found = sandbox.inspect(name);
-            found.len() == 1 && found[0]["State"]["Status"] == "running"
-        };
-        (up("cache") && up("db")).then_some(())
-    });
+    sandbox.come_up(&["cache", "db"]);
     drop(hangs);
     sync.finish().expect(2);
     sandbox.only_changed(&before, &["db"]);

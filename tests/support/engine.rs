@@ -136,6 +136,31 @@ impl Sandbox {
         }
     }
 
+    /// Waits until each of these compose services has one container, which runs.
+    #[track_caller]
+    pub fn come_up(&self, services: &[&str]) {
+        super::wait_for(&format!("{services:?} to run"), 120, || {
+            services.iter().all(|service| self.up(service).is_some()).then_some(())
+        });
+    }
+
+    /// The same for one, with content that was published as this.
+    #[track_caller]
+    pub fn comes_up_as(&self, service: &str, name_and_tag: &str) {
+        super::wait_for(&format!("{service} to run {name_and_tag}"), 120, || {
+            let found = self.up(service)?;
+            let version = label(&found, "version").unwrap_or_default();
+            version.starts_with(&format!("{name_and_tag} ")).then_some(())
+        });
+    }
+
+    /// The one container of a compose service, if it runs.
+    fn up(&self, service: &str) -> Option<Value> {
+        let mut found = self.inspect(service);
+        let one = found.pop().filter(|_| found.is_empty())?;
+        (text(&one, "/State/Status") == "running").then_some(one)
+    }
+
     /// The content that the one container of a compose service was made from, as
     /// [`Sandbox::publish`] numbered it.
     #[track_caller]
