@@ -159,8 +159,12 @@ fn listen(
     let path = config.control_socket.clone();
     let serve = move |ending: &_, ready: &dyn Fn()| control::serve(&path, &desk, ending, ready);
     match supervisor.start("control", Box::new(serve)) {
+        Ok(()) => Ok(()),
         Err(problem) if problem.reason == control::ALREADY_RUNNING => Err(problem),
-        Ok(()) | Err(_) => Ok(()),
+        Err(problem) => {
+            log::warn!("{problem}; going on without, it is tried again");
+            Ok(())
+        }
     }
 }
 

@@ -129,7 +129,8 @@ fn lock(known: &Mutex<Vec<Known>>) -> MutexGuard<'_, Vec<Known>> {
     known.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Runs a service until it is to end. `tell` hears how its tries go; only the first is listened to.
+/// Runs a service until it is to end. `tell` hears how its first try goes, and says so itself; of the
+/// others the log tells those that begin a row, and every fifth.
 fn attend(
     all: &Components,
     at: usize,
@@ -138,6 +139,7 @@ fn attend(
     tell: &Sender<Option<Problem>>,
 ) {
     let name = lock(&all.known).get(at).map_or("", |known| known.name);
+    let mut is_first = true;
     loop {
         let ready = || drop(tell.send(None));
         let problem = match catch_unwind(AssertUnwindSafe(|| serve(ending, &ready))) {
@@ -151,11 +153,13 @@ fn attend(
         let now = all.clock.monotonic();
         let turn = |supervision: &mut Supervision| supervision.crashed(now);
         let Some(crash) = all.note(at, Some(Told::from(&problem)), turn) else { return };
-        if crash.count == 1 || crash.alarm {
+        if crash.alarm || crash.count == 1 && !is_first {
             let (count, pause) = (crash.count, crash.pause.as_secs());
             let level = if crash.alarm { log::Level::Error } else { log::Level::Warn };
             log::log!(level, "{name}: {problem} ({count} times in a row; again in {pause} s)");
         }
+        is_first = false;
+        // Only the first is listened to.
         let _ = tell.send(Some(problem));
         match ending.wait(None, Some(crash.pause)) {
             Ok(Woken::Time) => {}

@@ -17,10 +17,16 @@ pub fn text(seen: &Seen, now: DateTime<Utc>) -> String {
     if !seen.services.is_empty() {
         text.push_str(&table(seen, now));
         text.push('\n');
-        text.push_str(&images(&seen.services));
-        text.push('\n');
+        let images = images(&seen.services);
+        if !images.is_empty() {
+            text.push_str(&images);
+            text.push('\n');
+        }
     }
-    text.push_str(&list(&seen.human));
+    // Where not all could be read, nobody knows that.
+    if !seen.human.is_empty() || seen.problems.is_empty() {
+        text.push_str(&list(&seen.human));
+    }
     text
 }
 
