@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::json;
 
-use crate::support::{Freeze, Running, Sandbox, run};
+use crate::support::{Freeze, Running, Sandbox, run, wait_for};
 use crate::{SLOW, THREE, slow_running, three_running};
 
 /// A disk of its own below a folder.
@@ -114,6 +114,36 @@ fn a_state_directory_that_is_full_or_read_only() {
     disk.remount("rw");
     sandbox.plan_then_sync(0).result("app", "changed");
     sandbox.only_changed(&before, &["web"]);
+    sandbox.settled();
+}
+
+#[test]
+fn a_daemon_that_can_write_nothing_heals_and_listens_once_it_can() {
+    let Some(sandbox) = three_running() else { return };
+    sandbox.config(json!([{
+        "name": "app", "compose_files": ["compose.yaml"], "schedule": "@every 1s",
+    }]));
+    let before = sandbox.ids();
+    let disk = SmallDisk::under(&sandbox, sandbox.state(), 512);
+    disk.remount("ro");
+    sandbox.docker(["kill", &before["db"][0]]);
+    let daemon = sandbox.start_renew(["run"]);
+    sandbox.come_up(&["db"]);
+    disk.remount("rw");
+    wait_for("the control socket", 60, || {
+        std::os::unix::net::UnixStream::connect(sandbox.state().join("renew.sock")).ok()
+    });
+    let status = sandbox.renew(["status", "--json"]).expect(0).json();
+    let control = &status["daemon"]["components"][0];
+    assert_eq!(control["state"], "degraded", "{control}");
+    sandbox.publish("web:2");
+    sandbox.commit(&[("compose.yaml", &THREE.replace("web:1", "web:2"))], "Another web");
+    sandbox.comes_up_as("web", "web:2");
+    daemon.terminate();
+    let said = daemon.finish().expect(0).stderr;
+    assert!(said.contains("going on without"), "{said}");
+    sandbox.only_changed(&before, &["web"]);
+    sandbox.renew(["sync"]).expect(0);
     sandbox.settled();
 }
 
