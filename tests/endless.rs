@@ -19,7 +19,7 @@ const TICKS: u64 = 100_000;
 /// From here on nothing may grow.
 const WARM: u64 = 10_000;
 /// An allocator takes memory in pieces.
-const GROWTH_KIB_MAX: u64 = 128;
+const GROWTH_KIB_MAX: u64 = 512;
 
 /// Two of three services are due at every minute, one at every second one.
 const CONFIG: &str = r#"{"state_dir": "state", "workers": 2, "services": [

@@ -11,8 +11,9 @@ use super::{NO_CONFIG, ended, logging, render};
 use crate::config::{self, Config};
 use crate::daemon::{self, Job, Message, Outcome, Setup};
 use crate::problem::Problem;
-use crate::reconcile::{self, Order, Report, Restart, Synced};
+use crate::reconcile::{self, Order, Report, Synced};
 use crate::sys::clock::SystemClock;
+use crate::sys::zone::{self, ZoneError};
 
 /// Runs until it is asked to stop, and returns the exit code.
 pub fn run(path: Option<&Path>) -> u8 {
@@ -31,6 +32,10 @@ fn no_config() -> Vec<Problem> {
 }
 
 fn begin(path: &Path) -> Result<(), Vec<Problem>> {
+    let bad_zone = |bad: ZoneError| {
+        vec![Problem::setup("time_zone", bad.to_string(), "correct TZ or /etc/localtime")]
+    };
+    zone::check().map_err(bad_zone)?;
     let ready = sync::load(path, &SyncArgs::default())?;
     for problem in &ready.broken {
         log::error!("{problem}");
@@ -75,7 +80,7 @@ fn work(job: &Job) -> Outcome {
     let clock = SystemClock::default();
     let host = sync::at(&clock, &job.config, job.stop.clone()).triggered_by(job.trigger.name());
     let services = job.config.service(&job.service).into_iter().collect();
-    let order = Order { config: &job.config, services, restart: Restart::Allowed };
+    let order = Order { config: &job.config, services, restart: job.restart };
     match reconcile::sync(&host, &order) {
         Synced::Done(report) => Outcome::Done(report),
         Synced::ConfigMoved(_) => Outcome::ConfigMoved,

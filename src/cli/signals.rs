@@ -2,7 +2,7 @@
 //! ends at once; at the second time all does. Which one it was decides the exit code.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -21,8 +21,9 @@ pub enum Asked {
     Reload,
 }
 
-/// Which signal it was is remembered a moment after it was passed on.
+/// Which signal it was is remembered a moment after it was passed on; whose was told already is none.
 const REMEMBERED: Duration = Duration::from_millis(20);
+const REMEMBERED_TRIES: u32 = 50;
 
 /// The signals of this process.
 #[derive(Debug, Clone, Default)]
@@ -48,15 +49,26 @@ impl Signals {
         signals
     }
 
-    /// Has `tell` told of each signal, from a thread of its own.
+    /// Has `tell` told of each signal, from a thread of its own. Two of one kind that come together are
+    /// one; a stop goes before a reload.
     pub fn tell(tell: impl Fn(Asked) + Send + 'static) {
-        let signals = Signals::default();
-        let which = Arc::clone(&signals.which);
-        signals.handle(move || {
-            SystemClock::default().sleep(REMEMBERED);
-            let is_hup = i32::try_from(which.swap(0, Ordering::SeqCst)) == Ok(SIGHUP);
-            tell(if is_hup { Asked::Reload } else { Asked::Stop });
+        let [stop, reload] = [(); 2].map(|()| Arc::new(AtomicBool::new(false)));
+        let seen = [(Arc::clone(&stop), Asked::Stop), (Arc::clone(&reload), Asked::Reload)];
+        Signals::default().handle(move || {
+            let found = || seen.iter().find(|(flag, _)| flag.swap(false, Ordering::SeqCst));
+            let clock = SystemClock::default();
+            for _ in 0..REMEMBERED_TRIES {
+                if let Some((_, asked)) = found() {
+                    return tell(*asked);
+                }
+                clock.sleep(REMEMBERED);
+            }
         });
+        for (signal, flag) in [(SIGINT, &stop), (SIGTERM, &stop), (SIGHUP, &reload)] {
+            if let Err(cause) = signal_hook::flag::register(signal, Arc::clone(flag)) {
+                log::warn!("cannot tell signals apart: {cause}");
+            }
+        }
     }
 
     fn handle(&self, on_signal: impl FnMut() + Send + 'static) {

@@ -100,6 +100,7 @@ pub fn load(path: &Path, args: &SyncArgs) -> Result<Ready, Vec<Problem>> {
             Ok(Ready { config: loaded.config, broken: Vec::new() })
         }
         config::Outcome::LastGood { loaded, errors } => {
+            logging::format(loaded.config.log_format);
             log::warn!(
                 "{} does not load: working from a copy of the last one that did",
                 path.display()

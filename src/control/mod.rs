@@ -34,8 +34,6 @@ pub enum Command {
 pub struct Caller {
     /// The user.
     pub uid: u32,
-    /// The process.
-    pub pid: i32,
 }
 
 /// The answer.

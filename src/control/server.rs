@@ -110,8 +110,7 @@ fn send(stream: &mut UnixStream, answer: &wire::Answer) -> io::Result<()> {
 }
 
 fn caller(stream: &UnixStream) -> io::Result<Caller> {
-    let known = socket_peercred(stream)?;
-    Ok(Caller { uid: known.uid.as_raw(), pid: known.pid.as_raw_nonzero().get() })
+    Ok(Caller { uid: socket_peercred(stream)?.uid.as_raw() })
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::supervisor::Components;
 use crate::config::Config;
+use crate::decide::scheduler::Trigger;
 use crate::problem::Problem;
 use crate::standing::{Live, LiveComponent};
 use crate::state::history::Told;
@@ -46,6 +47,8 @@ impl Snapshot {
 pub struct Underway {
     /// Whose.
     pub service: String,
+    /// Why it began.
+    pub trigger: Trigger,
     /// With which it shows that it is alive.
     pub stop: Stop,
     /// For how long it may be silent: see [`super::follow::patience_with`].
@@ -192,6 +195,7 @@ mod tests {
     use super::{Board, Snapshot, Underway};
     use crate::config;
     use crate::daemon::supervisor::Supervisor;
+    use crate::decide::scheduler::Trigger;
     use crate::decide::supervisor::Pauses;
     use crate::sys::clock::{Clock, SystemClock};
     use crate::sys::stop::Stop;
@@ -220,6 +224,7 @@ mod tests {
         let mut snapshot = Snapshot::of_a_start(&config, path, clock.now());
         let underway = |(at, silent): (usize, &Duration)| Underway {
             service: format!("s{at}"),
+            trigger: Trigger::Schedule,
             stop: Stop::default(),
             // As if that much more had passed.
             patience: Duration::from_secs(960).saturating_sub(*silent),

@@ -74,6 +74,14 @@ impl Books {
         }
     }
 
+    /// A run begins anew, under the same id.
+    pub fn restarts(&mut self, service: &str) {
+        let Some(book) = self.services.get_mut(service) else { return };
+        if let Some(run) = book.running.take() {
+            book.wanted.get_or_insert(run.run);
+        }
+    }
+
     /// What is known of a service that is due `next`.
     #[must_use]
     pub fn live(&self, name: &str, next: Option<DateTime<Utc>>) -> LiveService {
@@ -117,6 +125,9 @@ mod tests {
         assert_eq!(live.last.map(|end| (end.run, end.result)), Some((first, "changed".into())));
         assert_eq!((live.wanted.as_ref(), live.skipped), (Some(&second), 1));
         assert_eq!(books.begins("app", "schedule", at), second);
+        books.restarts("app");
+        assert!(books.live("app", None).running.is_none());
+        assert_eq!(books.begins("app", "schedule", at), second, "it goes on under its id");
         // It leaves the configuration while it runs.
         books.keep(["side"].into_iter());
         assert!(books.live("app", None).running.is_some());

@@ -1,8 +1,8 @@
 //! Answers what the control socket is asked: what is to be read from the board, what is to be done by
 //! way of the main thread.
 
+use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::board::Board;
@@ -29,7 +29,6 @@ pub struct Request {
 
 /// A desk that reads from `board` and sends everything else to the main thread.
 pub fn open(board: Arc<Board>, clock: Arc<dyn Clock>, inbox: SyncSender<Message>) -> Arc<Desk> {
-    let inbox = Mutex::new(inbox);
     Arc::new(move |command, caller| match command {
         Command::Health => {
             let (since, why) = board.health();
@@ -45,8 +44,7 @@ pub fn open(board: Arc<Board>, clock: Arc<dyn Clock>, inbox: SyncSender<Message>
         Command::Reload | Command::Sync(_) => {
             let (reply, answer) = sync_channel(1);
             let request = Request { command, caller, reply };
-            let sent =
-                inbox.lock().unwrap_or_else(PoisonError::into_inner).send(Message::Asked(request));
+            let sent = inbox.try_send(Message::Asked(request));
             let answer = sent.ok().and_then(|()| answer.recv_timeout(PATIENCE).ok());
             answer.unwrap_or_else(|| {
                 let message = "the main thread does not answer";

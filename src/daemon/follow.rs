@@ -18,6 +18,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// How soon again when it was just being written.
 const LOOK_SOON: Duration = Duration::from_millis(250);
 
+/// How often one that does not load is tried although its content is the same.
+const TRY_EVERY: Duration = Duration::from_secs(30);
 /// How far past its deadline a run counts as stuck.
 const LATE: Duration = Duration::from_secs(60);
 
@@ -33,13 +35,17 @@ pub(super) struct Follow<'a> {
     moving: bool,
     /// When it was looked at last, on the monotonic clock.
     looked: Duration,
+    /// Why it does not load, and when that was tried last.
+    problems: Vec<Problem>,
+    tried: Duration,
 }
 
 impl<'a> Follow<'a> {
     /// Takes it as it is now.
     pub fn begin(path: &'a Path, rejected_since: Option<DateTime<Utc>>) -> Follow<'a> {
         let watch = Watch::begin(path);
-        Follow { path, rejected_since, watch, moving: false, looked: Duration::ZERO }
+        let (looked, tried) = (Duration::ZERO, Duration::ZERO);
+        Follow { path, rejected_since, watch, moving: false, looked, problems: Vec::new(), tried }
     }
 
     /// How long until the next look.
@@ -77,8 +83,10 @@ impl Daemon<'_> {
         self.books.keep(tasks.iter().map(|task| task.service.as_str()));
         let workers = self.config.workers;
         if let Err(cause) = self.pool.grow(workers, &self.sender) {
-            log::error!("cannot start {workers} workers: {cause}");
+            log::error!("{} of {workers} workers: {cause}", self.pool.size());
         }
+        let workers = workers.min(self.pool.size());
+        self.resumed.retain(|service, _| tasks.iter().any(|task| task.service == *service));
         self.on(Event::Configured { tasks, workers, first });
     }
 
@@ -100,6 +108,8 @@ impl Daemon<'_> {
         self.follow.looked = now;
         self.follow.moving = seen == Seen::Moving;
         match seen {
+            // What is wrong may lie beside its content: who may write it, or a disk that failed.
+            Seen::Same if self.follow.rejected_since.is_some() => self.try_again(now),
             Seen::Same | Seen::Moving => {}
             // What is wrong with it is said there.
             Seen::Changed => drop(self.reload()),
@@ -126,19 +136,49 @@ impl Daemon<'_> {
         let path = self.follow.path;
         // What comes after this look is another change.
         self.follow.watch = Watch::begin(path);
-        let config = (self.load)().inspect_err(|problems| {
-            for problem in problems {
-                log::error!("{problem}");
+        match (self.load)() {
+            Ok(config) => {
+                self.take_over(config);
+                Ok(())
             }
-            log::error!("{} does not load: going on with the last one that did", path.display());
-            self.reject();
-        })?;
+            Err(problems) => {
+                self.refuse(&problems);
+                Err(problems)
+            }
+        }
+    }
+
+    /// Loads the same content again, quietly unless something else comes of it.
+    fn try_again(&mut self, now: Duration) {
+        if now < self.follow.tried + TRY_EVERY || self.stopping.is_some() {
+            return;
+        }
+        self.follow.tried = now;
+        match (self.load)() {
+            Ok(config) => self.take_over(config),
+            Err(problems) if problems != self.follow.problems => self.refuse(&problems),
+            Err(_) => {}
+        }
+    }
+
+    fn refuse(&mut self, problems: &[Problem]) {
+        for problem in problems {
+            log::error!("{problem}");
+        }
+        let path = self.follow.path.display();
+        log::error!("{path} does not load: going on with the last one that did");
+        self.follow.problems = problems.to_vec();
+        self.follow.tried = self.clock.monotonic();
+        self.reject();
+    }
+
+    fn take_over(&mut self, config: Config) {
+        let path = self.follow.path;
         self.config = Arc::new(self.stay_in_place(config));
         (self.keep)(&self.config);
         self.follow.rejected_since = None;
         log::info!("{} is loaded: {}", path.display(), self.counted());
         self.configure(First::Scheduled);
-        Ok(())
     }
 
     /// Where the state is and where we listen does not change while we run.

@@ -25,6 +25,7 @@ use crate::control;
 use crate::decide::scheduler::{Action, Event, First, Now, Scheduler, Trigger};
 use crate::decide::supervisor::Pauses;
 use crate::problem::Problem;
+use crate::reconcile::Restart;
 use crate::standing::{Live, LiveConfig, LiveWorkers};
 use crate::state::history::Told;
 use crate::sys::clock::Clock;
@@ -126,10 +127,12 @@ pub fn run(setup: Setup<'_>) -> Result<(), Problem> {
         repeats: Repeats::default(),
         notify: Notify::find(),
         status: String::new(),
+        told_alive: None,
+        resumed: BTreeMap::new(),
         stopping: None,
         over: false,
     };
-    daemon.begin();
+    daemon.begin()?;
     while !daemon.over {
         match inbox.recv_timeout(daemon.patience()) {
             Ok(message) => daemon.take(message),
@@ -186,15 +189,23 @@ struct Daemon<'a> {
     notify: Notify,
     /// What systemd was told last.
     status: String,
+    /// When it was told that we are alive, on the monotonic clock.
+    told_alive: Option<Duration>,
+    /// Why runs begin that go on with another configuration.
+    resumed: BTreeMap<String, Trigger>,
     /// Until when, on the monotonic clock, runs may go on; and whether they are cancelled by now.
     stopping: Option<(Duration, Drain)>,
     over: bool,
 }
 
 impl Daemon<'_> {
-    fn begin(&mut self) {
+    fn begin(&mut self) -> Result<(), Problem> {
         let first = if self.config.run_on_start { First::Now } else { First::Scheduled };
         self.configure(first);
+        if self.pool.size() == 0 {
+            let message = "the system has no thread for a worker";
+            return Err(Problem::setup("threads", message, "see the limits of renew's unit"));
+        }
         log::info!(
             "renew {} runs: {}, at most {} at once",
             env!("CARGO_PKG_VERSION"),
@@ -203,6 +214,7 @@ impl Daemon<'_> {
         );
         self.show();
         self.notify.tell("READY=1");
+        Ok(())
     }
 
     fn now(&self) -> Now {
@@ -214,7 +226,7 @@ impl Daemon<'_> {
         let wall = self.clock.now();
         let due = self.scheduler.wake_at().map(|at| (at - wall).to_std().unwrap_or_default());
         let end = self.stopping.map(|(until, _)| until.saturating_sub(self.clock.monotonic()));
-        let times = [due, end, self.notify.watchdog()];
+        let times = [due, end, self.alive_in()];
         times.into_iter().flatten().fold(self.follow.patience(), Duration::min)
     }
 
@@ -244,18 +256,23 @@ impl Daemon<'_> {
     }
 
     fn start(&mut self, service: String, trigger: Trigger) {
+        let resumed = self.resumed.remove(&service);
+        // Once is enough: a repository that always brings another one would be run for ever.
+        let restart = if resumed.is_some() { Restart::Done } else { Restart::Allowed };
+        let trigger = resumed.unwrap_or(trigger);
         let id = self.books.begins(&service, trigger.name(), self.clock.now());
         log::debug!("{service}: run {id} begins ({})", trigger.name());
         let stop = Stop::default();
         let patience = self.config.service(&service).map(follow::patience_with).unwrap_or_default();
-        let underway = Underway { service: service.clone(), stop: stop.clone(), patience };
+        let underway = Underway { service: service.clone(), trigger, stop: stop.clone(), patience };
         self.jobs.insert(service.clone(), underway);
-        self.pool.run(Job { service, config: Arc::clone(&self.config), trigger, stop });
+        let config = Arc::clone(&self.config);
+        self.pool.run(Job { service, config, trigger, restart, stop });
     }
 
     fn ended(&mut self, ended: Ended) {
         let Ended { service, outcome } = ended;
-        self.jobs.remove(&service);
+        let underway = self.jobs.remove(&service);
         let (result, error) = match outcome {
             Outcome::Done(report) => {
                 let of_service = report.services.iter().find(|one| one.name == service);
@@ -274,8 +291,10 @@ impl Daemon<'_> {
                 log::info!("{}: the fetch brought another {}", service, self.follow.path.display());
                 // What is wrong with it is said there.
                 let _ = self.reload();
+                self.books.restarts(&service);
+                self.resumed.extend(underway.map(|one| (service.clone(), one.trigger)));
                 self.on(Event::Wanted(service.clone()));
-                ("restarted", None)
+                return self.on(Event::Ended(service));
             }
         };
         self.books.ended(&service, result, error, self.clock.now());
@@ -294,7 +313,7 @@ impl Daemon<'_> {
                 rejected_since: self.follow.rejected_since,
             },
             workers: LiveWorkers {
-                size: self.config.workers,
+                size: self.pool.size().min(self.config.workers).min(self.config.here().count()),
                 busy: self.jobs.len(),
                 waiting: self.scheduler.waiting(),
             },

@@ -8,7 +8,7 @@ use std::thread;
 
 use crate::config::Config;
 use crate::decide::scheduler::Trigger;
-use crate::reconcile::Report;
+use crate::reconcile::{Report, Restart};
 use crate::sys::stop::Stop;
 
 /// A run of one service.
@@ -20,6 +20,8 @@ pub struct Job {
     pub config: Arc<Config>,
     /// Why it runs.
     pub trigger: Trigger,
+    /// Whether another configuration that it brings starts it anew.
+    pub restart: Restart,
     /// With which it is asked to stop.
     pub stop: Stop,
 }
@@ -83,6 +85,12 @@ impl Pool {
             self.size += 1;
         }
         Ok(())
+    }
+
+    /// How many workers there are.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.size
     }
 
     /// Hands a job to the next worker that is free.

@@ -139,7 +139,6 @@ fn attend(
     tell: &Sender<Option<Problem>>,
 ) {
     let name = lock(&all.known).get(at).map_or("", |known| known.name);
-    let mut is_first = true;
     loop {
         let ready = || drop(tell.send(None));
         let problem = match catch_unwind(AssertUnwindSafe(|| serve(ending, &ready))) {
@@ -153,14 +152,13 @@ fn attend(
         let now = all.clock.monotonic();
         let turn = |supervision: &mut Supervision| supervision.crashed(now);
         let Some(crash) = all.note(at, Some(Told::from(&problem)), turn) else { return };
-        if crash.alarm || crash.count == 1 && !is_first {
+        // Nobody listens once the service was ready.
+        let unheard = tell.send(Some(problem.clone())).is_err();
+        if crash.alarm || crash.count == 1 && unheard {
             let (count, pause) = (crash.count, crash.pause.as_secs());
             let level = if crash.alarm { log::Level::Error } else { log::Level::Warn };
             log::log!(level, "{name}: {problem} ({count} times in a row; again in {pause} s)");
         }
-        is_first = false;
-        // Only the first is listened to.
-        let _ = tell.send(Some(problem));
         match ending.wait(None, Some(crash.pause)) {
             Ok(Woken::Time) => {}
             Ok(Woken::End | Woken::Ready) | Err(_) => {

@@ -1,5 +1,7 @@
 //! What the daemon says: to the log what is wrong, to systemd how all is.
 
+use std::time::Duration;
+
 use super::Daemon;
 use super::repeat::Say;
 use crate::problem::Problem;
@@ -19,6 +21,10 @@ impl Daemon<'_> {
     }
 
     pub(super) fn say(&mut self, service: &str, trouble: Option<&Problem>) {
+        if !self.config.here().any(|known| known.name.as_str() == service) {
+            // It left the configuration while it ran.
+            return;
+        }
         match (self.repeats.take(service, trouble), trouble) {
             (Say::Trouble(1), Some(problem)) => log::warn!("{service}: {problem}"),
             (Say::Trouble(times), Some(problem)) => {
@@ -27,6 +33,13 @@ impl Daemon<'_> {
             (Say::Over(times), _) => log::info!("{service}: well again, after {times} bad runs"),
             (Say::Trouble(_) | Say::Nothing, _) => {}
         }
+    }
+
+    /// How long until systemd is to hear that we are alive; `None` if it does not ask.
+    pub(super) fn alive_in(&self) -> Option<Duration> {
+        let (every, now) = (self.notify.watchdog()?, self.clock.monotonic());
+        let passed = self.told_alive.map_or(every, |told| now.saturating_sub(told));
+        Some(every.saturating_sub(passed))
     }
 
     /// How all is, when it is not as it was; and that we are alive.
@@ -50,8 +63,10 @@ impl Daemon<'_> {
             self.status = status;
         }
         // A worker that is stuck keeps its service waiting; when all are, only a new start helps.
-        if self.notify.watchdog().is_some() && !self.board.all_stuck() {
+        let now = self.clock.monotonic();
+        if self.alive_in().is_some_and(|left| left.is_zero()) && !self.board.all_stuck() {
             self.notify.tell("WATCHDOG=1");
+            self.told_alive = Some(now);
         }
     }
 }

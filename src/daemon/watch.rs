@@ -1,12 +1,15 @@
 //! Whether the configuration file has changed: asked of its metadata every few seconds, and of its
 //! content where the metadata cannot tell. Never takes a file that is just being written.
 
-use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sha2::{Digest, Sha256};
+
+use crate::config::FILE_BYTES_MAX;
+use crate::sys;
 
 /// A file system may keep times in steps as long as this (FAT: two seconds). A file that is younger may
 /// change once more without showing it.
@@ -95,9 +98,14 @@ impl Watch {
     }
 }
 
-/// Of the content; nothing if it cannot be read.
+/// Of the content, or of why that cannot be read: it may be too large, or no file at all. Nothing if
+/// nothing is there.
 fn hash(path: &Path) -> Option<[u8; 32]> {
-    fs::read(path).ok().map(|text| Sha256::digest(text).into())
+    match sys::fs::read_bounded(path, FILE_BYTES_MAX) {
+        Ok(text) => Some(Sha256::digest(text).into()),
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => None,
+        Err(cause) => Some(Sha256::digest(cause.to_string()).into()),
+    }
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use crate::git::Git;
 use crate::problem::Problem;
 use crate::sys::child_record::ChildRecord;
 use crate::sys::clock::Clock;
+use crate::sys::exec::Cancel;
 use crate::sys::lock::{Lock, LockError};
 
 /// Keeps the repository of a pass fit for work.
@@ -21,6 +22,8 @@ pub struct Keeper<'a> {
     pub remote: &'a str,
     /// The branch that is followed.
     pub branch: &'a str,
+    /// Set when we are to stop.
+    pub cancel: &'a Cancel,
     /// How long another renew is waited for.
     pub patience: Duration,
     /// Where the git process in flight is written down.
@@ -51,7 +54,9 @@ impl Keeper<'_> {
     fn take(&self) -> Result<Lock, Problem> {
         let path = self.path();
         let owner = self.git.identity();
-        Lock::take(&path, owner, self.patience, self.clock).map_err(|error| match error {
+        let waits = (self.clock, self.cancel);
+        Lock::take(&path, owner, self.patience, waits).map_err(|error| match error {
+            LockError::Busy(_) if self.cancel.is_set() => Problem::interrupted(),
             LockError::Busy(_) => Problem::setup(
                 "git_lock",
                 format!("the repository is being worked on: {} is {error}", path.display()),

@@ -211,7 +211,8 @@ fn keeper<'a>(
 ) -> Keeper<'a> {
     let repo = &order.config.repo;
     let (clock, patience) = (host.clock, git_deadline(order));
-    Keeper { git, clock, remote: &repo.remote, branch: &repo.branch, patience, child }
+    let (remote, branch, cancel) = (&repo.remote, &repo.branch, &host.cancel);
+    Keeper { git, clock, remote, branch, cancel, patience, child }
 }
 
 fn git_deadline(order: &Order<'_>) -> Duration {

@@ -11,6 +11,7 @@ use crate::config::Service;
 use crate::decide::plan::{Action, Reason, Step};
 use crate::problem::Problem;
 use crate::state::ServiceLock;
+use crate::sys::env;
 
 /// Compose service names by project.
 pub type Names = BTreeMap<String, BTreeSet<String>>;
@@ -53,7 +54,7 @@ impl Siblings {
     }
 
     /// What all other services of the configuration declare, those of other hosts included. With
-    /// the lock of a run, what had to be resolved for it is kept for their own runs.
+    /// the lock of a run, what had to be resolved of those is kept.
     ///
     /// # Errors
     /// When it cannot be told of one of them, and why.
@@ -82,6 +83,9 @@ impl Siblings {
         if let Some(known) = self.names.borrow().get(name) {
             return known.clone();
         }
+        // Who runs on this host keeps its own, and would find itself busy with our lock.
+        let here = [env::hostname()];
+        let lock = lock.filter(|_| !other.runs_on(&here));
         let lock = lock.and_then(|_| pass.state.lock(name).ok());
         let stacks = Stacks::resolve(other, &pass.resolver, &pass.state, lock.as_ref(), pass.host);
         let found = match stacks {

@@ -70,6 +70,10 @@ impl Pass<'_> {
         }
         let Some(keeper) = &self.keeper else { return Ok(()) };
         let lock = keeper.lock()?;
+        // Files and containers change together.
+        if !self.host.stop.may_change() {
+            return Err(Problem::interrupted());
+        }
         keeper.work(&lock, |git| self.move_tree(git, &moving, &held))
     }
 

@@ -59,13 +59,30 @@ impl From<Problem> for HumanPart {
 
 /// What somebody should look at of the daemon itself.
 pub fn of_daemon(live: &Live) -> impl Iterator<Item = HumanPart> {
+    let rejected = live.config.rejected_since.map(|since| {
+        let message = format!("{} does not load: the one before it is in use", live.config.path);
+        let part = HumanPart::new(None, "config", message, "`renew validate` says what is wrong");
+        HumanPart { since: Some(since), ..part }
+    });
+    let broken = live.services.iter().filter_map(|service| {
+        let end = service.last.as_ref().filter(|end| end.result == "panicked")?;
+        let error = end.error.as_ref()?;
+        let part = HumanPart::new(
+            Some(&service.name),
+            &error.reason,
+            error.message.clone(),
+            error.resolution.clone(),
+        );
+        Some(HumanPart { since: Some(end.at), ..part })
+    });
     let unwell = live.components.iter().filter(|one| one.state != "running");
-    unwell.filter_map(|component| {
+    let unwell = unwell.filter_map(|component| {
         let error = component.error.as_ref()?;
         let message = format!("{} is {}: {}", component.name, component.state, error.message);
         let part = HumanPart::new(None, &error.reason, message, error.resolution.clone());
         Some(HumanPart { since: Some(component.since), ..part })
-    })
+    });
+    rejected.into_iter().chain(broken).chain(unwell)
 }
 
 /// What somebody should look at of one service.

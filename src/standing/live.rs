@@ -109,7 +109,7 @@ pub struct LiveRun {
 pub struct LiveEnd {
     /// Its id.
     pub run: String,
-    /// How: the service's result, `panicked`, or `restarted` where it brought another configuration.
+    /// How: the service's result, or `panicked`.
     pub result: String,
     /// When.
     pub at: DateTime<Utc>,

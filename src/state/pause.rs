@@ -13,6 +13,7 @@ use super::{StateDir, newer_format, not_written};
 use crate::problem::Problem;
 use crate::sys;
 use crate::sys::clock::Clock;
+use crate::sys::exec::Cancel;
 use crate::sys::lock::Lock;
 
 /// The format this renew writes. It reads this one and all before.
@@ -76,7 +77,8 @@ impl StateDir {
     }
 
     fn pause_lock(&self, clock: &dyn Clock) -> Result<Lock, Problem> {
-        Lock::take(&self.root().join("locks").join(LOCK), None, PATIENCE, clock)
+        let waits = (clock, &Cancel::default());
+        Lock::take(&self.root().join("locks").join(LOCK), None, PATIENCE, waits)
             .map_err(|error| Problem::setup("lock", error.to_string(), "check the state directory"))
     }
 

@@ -15,7 +15,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let dir = path.parent().ok_or_else(|| io::Error::other("a file needs a parent directory"))?;
     let mut temp = path.as_os_str().to_owned();
-    temp.push(format!("{MAKER}{}", std::process::id()));
+    // Two threads may write the same file at once: the last one wins, and both are whole.
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    temp.push(format!("{MAKER}{}-{count}", std::process::id()));
     let temp = PathBuf::from(temp);
     // A leftover of a dead process with our pid is ours to take.
     let _ = fs::remove_file(&temp);

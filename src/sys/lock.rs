@@ -6,6 +6,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::sys::cancel::Cancel;
 use crate::sys::clock::Clock;
 use crate::sys::exec::Identity;
 
@@ -58,17 +59,20 @@ impl Lock {
     /// made for it belongs to `owner`, so that they can take it as well.
     ///
     /// # Errors
-    /// As [`Lock::try_take`]; [`LockError::Busy`] once `patience` is used up.
+    /// As [`Lock::try_take`]; [`LockError::Busy`] once `patience` is used up, or we are to stop.
     pub fn take(
         path: &Path,
         owner: Option<&Identity>,
         patience: Duration,
-        clock: &dyn Clock,
+        waits: (&dyn Clock, &Cancel),
     ) -> Result<Lock, LockError> {
+        let (clock, cancel) = waits;
         let start = clock.monotonic();
         loop {
             match Lock::try_take_for(path, owner) {
-                Err(LockError::Busy(_)) if clock.monotonic() - start < patience => {
+                Err(LockError::Busy(_))
+                    if clock.monotonic() - start < patience && !cancel.is_set() =>
+                {
                     clock.sleep(Duration::from_millis(20));
                 }
                 outcome => return outcome,

@@ -52,13 +52,13 @@ impl Run<'_> {
             report.error.get_or_insert(problem);
         }
         hold(self.pass, &holders, &mut self.record);
-        self.release_networks(lock, &mut todo, deeds, report);
         if todo.is_empty() && deeds.sight.unproven.is_empty() {
             return Ok(());
         }
         if !self.host.stop.may_change() {
             return Err(Problem::interrupted());
         }
+        self.release_networks(lock, &mut todo, deeds, report);
         let mut apply = self.apply(&deeds.sight);
         if todo.iter().any(|action| self.restores(&key(action))) {
             apply.sequence = Sequence::Backward;

@@ -335,7 +335,8 @@ impl World {
         }
         // Files of what is in force stay with it.
         let stays = |line: &str| {
-            let path = line.get(3..).unwrap_or_default();
+            // The first line has lost the blank that it may begin with.
+            let path = line.rsplit(' ').next().unwrap_or_default();
             self.in_force != self.pushes && (path == "web.conf" || path.starts_with("conf.d/"))
         };
         if !status.lines().all(stays) || !saved.is_empty() && !self.torn {

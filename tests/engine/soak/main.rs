@@ -107,7 +107,12 @@ fn a_daemon_holds_no_more_after_twenty_minutes_than_after_five() {
     let quarter = seen.len() / 4;
     let (early, late) = (&seen[quarter..2 * quarter], &seen[3 * quarter..]);
     let memory = |part: &[Held]| middle(part.iter().map(|held| held.anonymous_kib));
-    let most = |part: &[Held], what: fn(&Held) -> usize| part.iter().map(what).max();
+    // A look may fall into the moment in which a child is started.
+    let most = |part: &[Held], what: fn(&Held) -> usize| {
+        let mut sorted: Vec<usize> = part.iter().map(what).collect();
+        sorted.sort_unstable();
+        sorted[sorted.len() * 9 / 10]
+    };
     eprintln!("anonymous memory: {} KiB, then {} KiB", memory(early), memory(late));
     assert!(memory(late) <= memory(early) * GROWTH_MAX, "{seen:?}");
     assert!(most(late, |held| held.files) <= most(&seen[..2 * quarter], |held| held.files));
