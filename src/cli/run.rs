@@ -11,7 +11,7 @@ use super::{NO_CONFIG, ended, logging, render};
 use crate::config::{self, Config};
 use crate::daemon::{self, Job, Message, Outcome, Setup};
 use crate::problem::Problem;
-use crate::reconcile::{self, Order, Report, Synced};
+use crate::reconcile::{self, Order, Report, SharedFetch, Synced};
 use crate::sys::clock::SystemClock;
 use crate::sys::zone::{self, ZoneError};
 
@@ -42,6 +42,7 @@ fn begin(path: &Path) -> Result<(), Vec<Problem>> {
     }
     // A fault in one run is a line, as everything else is.
     std::panic::set_hook(Box::new(|fault| log::error!("a fault in renew: {fault}")));
+    let (clock, fetches) = (SystemClock::default(), Arc::new(SharedFetch::default()));
     let inbox = Setup::inbox();
     let told = inbox.0.clone();
     Signals::tell(move |asked| {
@@ -58,8 +59,8 @@ fn begin(path: &Path) -> Result<(), Vec<Problem>> {
         rejected: !ready.broken.is_empty(),
         load: &|| load(path),
         keep: &|config| sync::keep_last_good(config, path),
-        work: Arc::new(work),
-        clock: Arc::new(SystemClock::default()),
+        work: Arc::new(move |job: &Job| work(job, &clock, &fetches)),
+        clock: Arc::new(clock),
         inbox,
     };
     daemon::run(setup).map_err(|problem| vec![problem])
@@ -76,9 +77,9 @@ fn load(path: &Path) -> Result<Config, Vec<Problem>> {
 }
 
 /// One run of one service.
-fn work(job: &Job) -> Outcome {
-    let clock = SystemClock::default();
-    let host = sync::at(&clock, &job.config, job.stop.clone()).triggered_by(job.trigger.name());
+fn work(job: &Job, clock: &SystemClock, fetches: &Arc<SharedFetch>) -> Outcome {
+    let host = sync::at(clock, &job.config, job.stop.clone());
+    let host = host.triggered_by(job.trigger.name()).sharing(fetches);
     let services = job.config.service(&job.service).into_iter().collect();
     let order = Order { config: &job.config, services, restart: job.restart };
     match reconcile::sync(&host, &order) {

@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::shared::SharedFetch;
 use super::stack::Stack;
+use crate::config::Config;
 use crate::decide::plan::Join;
 use crate::docker::compose::{Compose, Scope};
 use crate::docker::credentials::{Credentials, Keychain, RegistryAuth};
@@ -87,6 +89,8 @@ pub struct Host<'a> {
     pub stop: Stop,
     /// What makes its runs happen: a public name.
     pub trigger: &'static str,
+    /// The fetch that it shares with others in this process, and since when it is there.
+    shared: Option<(Arc<SharedFetch>, Duration)>,
     place: DockerPlace,
     engine: OnceCell<Result<Engine, Problem>>,
     info: OnceCell<Option<Info>>,
@@ -110,6 +114,7 @@ impl<'a> Host<'a> {
             cancel: stop.cancel().clone(),
             stop,
             trigger: "sync",
+            shared: None,
             place,
             engine: OnceCell::new(),
             info: OnceCell::new(),
@@ -144,6 +149,25 @@ impl<'a> Host<'a> {
     #[must_use]
     pub fn triggered_by(self, trigger: &'static str) -> Host<'a> {
         Host { trigger, ..self }
+    }
+
+    /// The same for runs that share their fetches.
+    #[must_use]
+    pub fn sharing(self, fetches: &Arc<SharedFetch>) -> Host<'a> {
+        Host { shared: Some((Arc::clone(fetches), self.clock.monotonic())), ..self }
+    }
+
+    /// How a fetch of another run ended since this one began, if one did.
+    pub fn fetched_meanwhile(&self, config: &Config) -> Option<Result<(), Problem>> {
+        let (fetches, began) = self.shared.as_ref()?;
+        fetches.since(config, *began)
+    }
+
+    /// A fetch has ended just now.
+    pub fn has_fetched(&self, config: &Config, outcome: Result<(), Problem>) {
+        if let Some((fetches, _)) = &self.shared {
+            fetches.ended(config, self.clock.monotonic(), outcome);
+        }
     }
 
     /// The compose plugin.

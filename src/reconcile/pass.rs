@@ -210,10 +210,15 @@ fn keeper<'a>(
     child: &'a Path,
 ) -> Keeper<'a> {
     let repo = &order.config.repo;
-    let (clock, patience) = (host.clock, git_deadline(order));
+    // Who holds the lock may be at the end of its own deadline, and its git then has to be ended.
+    let deadline = git_deadline(order);
+    let (clock, patience) = (host.clock, deadline + deadline.min(LOCK_GRACE));
     let (remote, branch, cancel) = (&repo.remote, &repo.branch, &host.cancel);
     Keeper { git, clock, remote, branch, cancel, patience, child }
 }
+
+/// How long a git that is told to end may still hold the lock, at most.
+const LOCK_GRACE: Duration = Duration::from_secs(30);
 
 fn git_deadline(order: &Order<'_>) -> Duration {
     let of = |service: &&Service| service.timeouts.git;

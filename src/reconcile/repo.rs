@@ -125,9 +125,15 @@ pub fn arrive(
     let was_settled = settled.is_some();
     let mut standing = settled.map_or_else(stands, Ok)?;
     let known = standing.upstream.as_ref();
-    let news = keeper.work(lock, |git| git.fetch_news(remote, branch, known));
+    let shared = host.fetched_meanwhile(config);
+    let is_shared = shared.is_some();
+    let fetch = || keeper.work(lock, |git| git.fetch_news(remote, branch, known));
+    let news = shared.map_or_else(fetch, |outcome| outcome.map(|()| News::Fetched));
     if host.cancel.is_set() {
         return Err(Problem::interrupted());
+    }
+    if !is_shared {
+        host.has_fetched(config, news.as_ref().map(|_| ()).map_err(Problem::clone));
     }
     if news == Ok(News::Fetched) {
         standing = stands()?;

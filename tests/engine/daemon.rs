@@ -142,6 +142,44 @@ fn a_configuration_in_the_repository_moves_with_it() {
 }
 
 #[test]
+fn a_remote_that_hangs_keeps_no_service_down() {
+    let Some(sandbox) = three_pushed() else { return };
+    let names = ["cache", "db", "web"];
+    let stacks = names.map(|name| {
+        (
+            format!("{name}/compose.yaml"),
+            format!("services: {{{name}: {{image: IMAGES/{name}:1}}}}\n"),
+        )
+    });
+    let files: Vec<_> = stacks.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
+    sandbox.commit(&files, "A service each");
+    let services = names.map(|name| {
+        json!({
+            "name": name, "compose_files": [format!("{name}/compose.yaml")],
+            "compose_project_name": "SANDBOX", "schedule": "@every 5s",
+            "timeouts": { "git": "3s" },
+        })
+    });
+    every_second(&sandbox, &json!({ "services": services, "workers": 3 }));
+    sandbox.renew(["sync"]).expect(0);
+    let before = sandbox.ids();
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}/x.git", silent.local_addr().expect("an address"));
+    sandbox.git(&sandbox.host, &["remote", "set-url", "origin", &url]);
+    for name in names {
+        sandbox.docker(["kill", &before[name][0]]);
+    }
+    let daemon = sandbox.start_renew(["run"]);
+    sandbox.come_up(&names);
+    sandbox.only_changed(&before, &[]);
+    let status = sandbox.renew(["status", "--json"]).expect(0).json();
+    let told = status["daemon"]["services"].as_array().expect("services").iter();
+    let reasons: Vec<&Value> = told.map(|one| &one["last"]["error"]["reason"]).collect();
+    assert!(reasons.iter().all(|reason| **reason != "git_lock"), "{reasons:?}");
+    stops(daemon);
+}
+
+#[test]
 fn a_pull_that_hangs_keeps_no_other_service_waiting() {
     let Some(sandbox) = three_pushed() else { return };
     let hangs = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
