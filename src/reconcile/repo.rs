@@ -2,6 +2,7 @@
 //! A refusal never stops healing: what was accepted last stays in force.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::Host;
@@ -39,7 +40,10 @@ pub fn open_or_clone<'a>(
     config: &Config,
     deadline: Duration,
 ) -> Result<Git<'a>, Problem> {
+    // Of several runs that begin on a fresh host one clones, and the others find what it made.
+    static CLONING: Mutex<()> = Mutex::new(());
     let repo = &config.repo;
+    let _turn = repo.url.as_ref().map(|_| CLONING.lock().unwrap_or_else(PoisonError::into_inner));
     match (open(host, config, deadline), &repo.url) {
         (Err(problem), Some(url)) if is_missing(&problem) => {
             log::info!("cloning {} into {}", redact(url), repo.dir.display());

@@ -56,19 +56,24 @@ pub fn check(path: &Path) -> Result<(), Distrust> {
     }
     let unseen = |cause: io::Error| Distrust::unseen(&cause);
     let path = std::path::absolute(path).map_err(unseen)?;
-    let target = fs::canonicalize(&path).map_err(unseen)?;
-    for name in [&path, &target] {
+    let place = |name: &Path, facts: Facts| {
         let dir = name.parent().unwrap_or(Path::new("/"));
-        let mut facts = Facts::of(&fs::metadata(name).map_err(unseen)?);
-        let own = fs::symlink_metadata(name).map_err(unseen)?;
-        if own.is_symlink() {
-            // The mode of a link says nothing; who made it can lead it elsewhere.
-            facts.uid = own.uid();
-        }
         let above = Facts::of(&fs::metadata(dir).map_err(unseen)?);
-        judge(facts, above, name, dir)?;
+        judge(facts, above, name, dir)
+    };
+    let own = fs::symlink_metadata(&path).map_err(unseen)?;
+    if own.is_symlink() {
+        // The mode of a link says nothing; who made it can lead it elsewhere. Judged before it is
+        // followed: from a sticky directory the kernel follows no stranger's (proc(5),
+        // protected_symlinks).
+        place(&path, Facts { uid: own.uid(), mode: 0 })?;
     }
-    Ok(())
+    let target = fs::canonicalize(&path).map_err(unseen)?;
+    let facts = Facts::of(&fs::metadata(&target).map_err(unseen)?);
+    if !own.is_symlink() {
+        place(&path, facts)?;
+    }
+    place(&target, facts)
 }
 
 /// Checks a directory of ours that may not be there yet, with all directories above it: who can

@@ -141,26 +141,37 @@ fn a_configuration_in_the_repository_moves_with_it() {
     assert!(said.contains("is loaded: 3 services"), "{said}");
 }
 
+/// A stack for each of these compose services.
+fn push_each(sandbox: &Sandbox, names: &[&str]) {
+    let stack = |name: &&str| {
+        let text = format!("services: {{{name}: {{image: IMAGES/{name}:1}}}}\n");
+        (format!("{name}/compose.yaml"), text)
+    };
+    let stacks: Vec<_> = names.iter().map(stack).collect();
+    let files: Vec<_> = stacks.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
+    sandbox.commit(&files, "A stack each");
+}
+
+/// A service for each of them.
+fn each(names: &[&str], schedule: &str) -> Value {
+    let service = |name: &&str| {
+        json!({
+            "name": name, "compose_files": [format!("{name}/compose.yaml")],
+            "compose_project_name": "SANDBOX", "schedule": schedule,
+            "timeouts": { "git": "3s" },
+        })
+    };
+    json!({ "services": names.iter().map(service).collect::<Vec<_>>() })
+}
+
 #[test]
 fn a_remote_that_hangs_keeps_no_service_down() {
     let Some(sandbox) = three_pushed() else { return };
     let names = ["cache", "db", "web"];
-    let stacks = names.map(|name| {
-        (
-            format!("{name}/compose.yaml"),
-            format!("services: {{{name}: {{image: IMAGES/{name}:1}}}}\n"),
-        )
-    });
-    let files: Vec<_> = stacks.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
-    sandbox.commit(&files, "A service each");
-    let services = names.map(|name| {
-        json!({
-            "name": name, "compose_files": [format!("{name}/compose.yaml")],
-            "compose_project_name": "SANDBOX", "schedule": "@every 5s",
-            "timeouts": { "git": "3s" },
-        })
-    });
-    every_second(&sandbox, &json!({ "services": services, "workers": 3 }));
+    push_each(&sandbox, &names);
+    let mut config = each(&names, "@every 5s");
+    config["workers"] = json!(3);
+    every_second(&sandbox, &config);
     sandbox.renew(["sync"]).expect(0);
     let before = sandbox.ids();
     let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -177,6 +188,25 @@ fn a_remote_that_hangs_keeps_no_service_down() {
     let reasons: Vec<&Value> = told.map(|one| &one["last"]["error"]["reason"]).collect();
     assert!(reasons.iter().all(|reason| **reason != "git_lock"), "{reasons:?}");
     stops(daemon);
+}
+
+#[test]
+fn on_a_fresh_host_one_run_clones_and_the_others_find_it() {
+    let Some(sandbox) = three_pushed() else { return };
+    let names = ["cache", "db", "web"];
+    push_each(&sandbox, &names);
+    let remote = sandbox.git(&sandbox.host, &["remote", "get-url", "origin"]);
+    std::fs::remove_dir_all(&sandbox.host).expect("a fresh host");
+    let mut config = each(&names, "@yearly");
+    config["repo"] = json!({ "dir": "SANDBOX", "url": format!("file://{remote}") });
+    config["workers"] = json!(3);
+    every_second(&sandbox, &config);
+    let daemon = sandbox.start_renew(["run"]);
+    // At the start and never again this year.
+    sandbox.come_up(&names);
+    let said = stops(daemon);
+    assert_eq!(said.matches("cloning ").count(), 1, "{said}");
+    assert!(!said.contains("WARN"), "{said}");
 }
 
 #[test]
