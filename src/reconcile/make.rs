@@ -66,6 +66,15 @@ impl Apply<'_> {
             [] => self.keep_model(work.stack, work.index, names)?,
             _ => work.scope.clone(),
         };
+        let waits = (self.host.clock, &self.host.cancel);
+        let _turn = match self.state.turn_at(work.stack.project(), deadline, waits) {
+            // What is down is started also where nothing can be written.
+            Err(problem) if problem.reason == "lock" => {
+                log::warn!("{problem}");
+                None
+            }
+            turn => Some(turn?),
+        };
         self.stop_first(work, names);
         for last_try in [false, true] {
             sweep::sweep(self.host, work.stack.project())?;

@@ -26,11 +26,14 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Deserialize;
 
 use crate::problem::{Problem, Trouble};
 use crate::sys;
+use crate::sys::clock::Clock;
+use crate::sys::exec::Cancel;
 use crate::sys::lock::{Lock, LockError};
 use crate::sys::trust::{self, Distrust};
 
@@ -148,6 +151,33 @@ impl StateDir {
                 Err(Problem::setup("lock", error.to_string(), "check the state directory"))
             }
         }
+    }
+
+    /// Takes the turn of one compose at a project. Services may share one: two composes at once would
+    /// both make its networks (the engine takes a name twice), and take each other's half-made
+    /// containers for leftovers.
+    ///
+    /// # Errors
+    /// When another has it for longer than `patience`, it cannot be taken, or we are to stop.
+    pub fn turn_at(
+        &self,
+        project: &str,
+        patience: Duration,
+        waits: (&dyn Clock, &Cancel),
+    ) -> Result<Lock, Problem> {
+        // No service has such a name.
+        let path = self.root.join("locks").join(format!("~project-{project}"));
+        Lock::take(&path, None, patience, waits).map_err(|error| match error {
+            LockError::Busy(_) if waits.1.is_set() => Problem::interrupted(),
+            LockError::Busy(holder) => Problem::engine(
+                "project_busy",
+                format!("the compose project {project} is being worked on by {holder}"),
+                "the next run tries again",
+            ),
+            LockError::Io(..) => {
+                Problem::setup("lock", error.to_string(), "check the state directory")
+            }
+        })
     }
 
     /// Where the child that a run of this service has in flight is written down.

@@ -19,7 +19,6 @@ mod chaos;
 mod concurrency;
 mod config;
 mod control;
-mod daemon;
 mod env;
 mod files;
 mod gate;

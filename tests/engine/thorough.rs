@@ -15,6 +15,7 @@ mod support;
 
 mod accept;
 mod booted;
+mod daemon;
 mod dependents;
 mod disk;
 mod errors;
