@@ -1,6 +1,7 @@
 //! The daemon with work of the test's own: what a run does to others, and how a stop ends.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -171,11 +172,20 @@ fn a_file_that_does_not_load_changes_nothing() {
     assert!(played.thread.join().unwrap());
 }
 
-/// A clock that is set by hand; the monotonic one goes by itself.
+/// A clock that is set by hand; the monotonic one goes by itself, or is moved on.
 struct Set {
     /// The time, and how often it was asked for since it was set.
     wall: Mutex<(DateTime<Utc>, u32)>,
     real: SystemClock,
+    /// How many seconds the monotonic clock is ahead.
+    ahead_s: AtomicU64,
+}
+
+impl Set {
+    fn new() -> Arc<Set> {
+        let wall = Mutex::new((DateTime::UNIX_EPOCH + TimeDelta::seconds(1), 0));
+        Arc::new(Set { wall, real: SystemClock::default(), ahead_s: AtomicU64::new(0) })
+    }
 }
 
 impl Clock for Set {
@@ -186,7 +196,7 @@ impl Clock for Set {
     }
 
     fn monotonic(&self) -> Duration {
-        self.real.monotonic()
+        self.real.monotonic() + Duration::from_secs(self.ahead_s.load(Ordering::SeqCst))
     }
 
     fn sleep(&self, pause: Duration) {
@@ -196,8 +206,7 @@ impl Clock for Set {
 
 #[test]
 fn a_clock_that_is_wrong_at_the_start_and_set_later_costs_one_run_and_no_wait() {
-    let wall = Mutex::new((DateTime::UNIX_EPOCH + TimeDelta::seconds(1), 0));
-    let clock = Arc::new(Set { wall, real: SystemClock::default() });
+    let clock = Set::new();
     let played = Played::by(&["a", "b"], 2, Arc::clone(&clock) as _, |_| done());
     let mut at_start = [played.next(), played.next()];
     at_start.sort();
@@ -230,5 +239,25 @@ fn a_clock_that_is_wrong_at_the_start_and_set_later_costs_one_run_and_no_wait() 
     assert_eq!(back, ["a", "b"]);
     played.stop();
     assert!(played.told.recv_timeout(PATIENCE).is_err(), "and nobody runs twice");
+    assert!(played.thread.join().unwrap());
+}
+
+#[test]
+fn a_change_that_takes_too_long_is_cancelled_at_its_deadline() {
+    let (begun, has_begun) = channel();
+    let begun = Mutex::new(begun);
+    let clock = Set::new();
+    let played = Played::by(&["changes"], 1, Arc::clone(&clock) as _, move |job| {
+        assert!(job.stop.may_change());
+        begun.lock().unwrap().send(()).unwrap();
+        hang(job)
+    });
+    has_begun.recv_timeout(PATIENCE).expect("a change");
+    played.stop();
+    clock.ahead_s.store(30, Ordering::SeqCst);
+    clock.sleep(Duration::from_millis(300));
+    assert!(!played.thread.is_finished(), "it has time left");
+    clock.ahead_s.store(76, Ordering::SeqCst);
+    // It is looked at within two seconds, as the configuration is.
     assert!(played.thread.join().unwrap());
 }

@@ -166,7 +166,7 @@ impl StateDir {
         waits: (&dyn Clock, &Cancel),
     ) -> Result<Lock, Problem> {
         // No service has such a name.
-        let path = self.root.join("locks").join(format!("~project-{project}"));
+        let path = self.root.join("locks").join(format!("project@{project}"));
         Lock::take(&path, None, patience, waits).map_err(|error| match error {
             LockError::Busy(_) if waits.1.is_set() => Problem::interrupted(),
             LockError::Busy(holder) => Problem::engine(
