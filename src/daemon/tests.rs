@@ -12,7 +12,7 @@ use super::{Job, Message, Outcome, Setup, Work, run};
 use crate::config::{self, Config};
 use crate::control;
 use crate::reconcile::Report;
-use crate::standing::LiveService;
+use crate::standing::{Live, LiveService};
 use crate::sys::clock::{Clock, SystemClock};
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -92,13 +92,17 @@ impl Played {
         self.told.recv_timeout(PATIENCE).expect("a run")
     }
 
+    /// What the daemon says of itself.
+    fn live(&self) -> Option<Live> {
+        control::live(&self.dir.path().join("state/renew.sock")).ok().flatten()
+    }
+
     /// Whether the run of this number has ended, and none goes on, as the daemon says itself.
     fn has_ended(&self, number: u32) -> bool {
-        let live = control::live(&self.dir.path().join("state/renew.sock"));
         let end = format!("-{number}");
         let is_last =
             |one: &LiveService| one.last.as_ref().is_some_and(|it| it.run.ends_with(&end));
-        live.ok().flatten().is_some_and(|live| {
+        self.live().is_some_and(|live| {
             live.services.iter().all(|one| one.running.is_none())
                 && live.services.iter().any(is_last)
         })
@@ -254,6 +258,9 @@ fn a_change_that_takes_too_long_is_cancelled_at_its_deadline() {
     });
     has_begun.recv_timeout(PATIENCE).expect("a change");
     played.stop();
+    while !played.live().is_some_and(|live| live.stopping) {
+        clock.sleep(Duration::from_millis(2));
+    }
     clock.ahead_s.store(30, Ordering::SeqCst);
     clock.sleep(Duration::from_millis(300));
     assert!(!played.thread.is_finished(), "it has time left");
