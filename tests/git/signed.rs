@@ -237,7 +237,9 @@ fn openpgp_keys_expire_and_are_called_back() {
     let making = ["--quick-gen-key", "Bob", "ed25519", "sign", "1d"];
     gpg(&world, &[&past[..], &making].concat());
     let bob = fingerprint(&world, "Bob");
-    let by_bob = publish_by_gpg_when(&world, &bob, &past.join(" "));
+    // The making took its time, and a key of the future signs nothing.
+    let later = "--faked-system-time 20200101T010000";
+    let by_bob = publish_by_gpg_when(&world, &bob, later);
     assert_eq!(reason(&world, &export(&world, &[], &[&bob]), &by_bob), "key_expired");
 }
 
