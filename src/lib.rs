@@ -15,6 +15,7 @@
 //! - [`problem`]: a failure as every surface shows it.
 //! - [`decide`]: pure deciders: what a service needs, and when it is due.
 //! - [`sys`]: the narrow door to clock, processes, files, network and environment.
+//! - `gather`, `nearest`: small tools that know nothing of renew.
 
 pub mod cli;
 pub mod config;
@@ -22,8 +23,10 @@ pub mod control;
 pub mod daemon;
 pub mod decide;
 pub mod docker;
+mod gather;
 pub mod git;
 pub mod health;
+mod nearest;
 pub mod problem;
 pub mod reconcile;
 pub mod standing;

@@ -564,7 +564,7 @@ fn the_last_good_copy_stands_in_for_a_broken_file() {
     fs::write(&path, text).expect("a file");
     let Outcome::Good(loaded) = config::load_or_last_good(&path) else { panic!("must load") };
     assert_eq!(fs::read_dir(dir.path()).expect("a list").count(), 1, "loading writes nothing");
-    last_good::store(&loaded.config.state_dir, &path, text.as_bytes()).expect("a copy");
+    last_good::store(&loaded.config.state_dir, &path, text).expect("a copy");
 
     for broken in [text.replace("\"web\"", "5"), text.replace("]}]}", "]]"), String::new()] {
         fs::write(&path, &broken).expect("a file");

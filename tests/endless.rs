@@ -2,6 +2,8 @@
 //! configuration, which wakes it. What it holds after the last tick it held after the first thousands.
 //! Alone in its process, whose memory is looked at.
 
+#![allow(clippy::unwrap_used, reason = "a test says no by panicking")]
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
@@ -57,7 +59,7 @@ fn a_hundred_thousand_ticks_leave_nothing_behind() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("renew.json");
     std::fs::write(&path, CONFIG).unwrap();
-    let load = || config::parse(CONFIG.as_bytes(), &path).unwrap().config;
+    let load = || config::parse(CONFIG.as_bytes(), &path).unwrap();
     let clock = Arc::new(Played::default());
     let inbox = Setup::inbox();
     let (ran, held) = (Arc::new(AtomicU64::new(0)), Arc::new(Mutex::new(Vec::new())));
@@ -83,13 +85,13 @@ fn a_hundred_thousand_ticks_leave_nothing_behind() {
     });
     daemon::run(Setup {
         path: &path,
-        config: load(),
+        config: load().config,
         rejected: false,
         load: &|| {
             loaded.send(()).unwrap();
             Ok(load())
         },
-        keep: &|_| {},
+        keep: &|_, _| {},
         work,
         clock,
         inbox,

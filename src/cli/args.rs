@@ -10,6 +10,7 @@ use std::time::Duration;
 use lexopt::{Arg, Parser, ValueExt};
 
 use super::text::one_line;
+use crate::nearest::nearest;
 use typed::Typed;
 
 /// What renew was asked to do.
@@ -263,15 +264,6 @@ fn unexpected(arg: &Arg<'_>, command: Option<&str>) -> String {
 
 fn did_you_mean(near: Option<&str>) -> String {
     near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default()
-}
-
-/// The candidate that a typing slip away from `word`, if one is.
-fn nearest<'c>(word: &str, candidates: impl Iterator<Item = &'c str>) -> Option<&'c str> {
-    candidates
-        .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
-        .filter(|(distance, candidate)| *distance <= candidate.len().max(3) / 3)
-        .min()
-        .map(|(_, candidate)| candidate)
 }
 
 #[cfg(test)]

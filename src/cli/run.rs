@@ -8,7 +8,7 @@ use super::args::SyncArgs;
 use super::signals::{Asked, Signals};
 use super::sync::{self, EXIT_SETUP};
 use super::{NO_CONFIG, ended, logging, render};
-use crate::config::{self, Config};
+use crate::config::{self, Loaded};
 use crate::daemon::{self, Job, Message, Outcome, Setup};
 use crate::problem::Problem;
 use crate::reconcile::{self, Order, Report, SharedFetch, Synced};
@@ -58,7 +58,7 @@ fn begin(path: &Path) -> Result<(), Vec<Problem>> {
         config: ready.config,
         rejected: !ready.broken.is_empty(),
         load: &|| load(path),
-        keep: &|config| sync::keep_last_good(config, path),
+        keep: &|config, text| sync::keep_last_good(config, path, text),
         work: Arc::new(move |job: &Job| work(job, &clock, &fetches)),
         clock: Arc::new(clock),
         inbox,
@@ -67,13 +67,13 @@ fn begin(path: &Path) -> Result<(), Vec<Problem>> {
 }
 
 /// The file as it is now: a daemon has the last good one in its hands.
-fn load(path: &Path) -> Result<Config, Vec<Problem>> {
+fn load(path: &Path) -> Result<Loaded, Vec<Problem>> {
     let loaded = config::load(path).map_err(|wrong| sync::problems_of(&wrong.errors))?;
     for warning in &loaded.warnings {
         log::warn!("{}", warning.headline());
     }
     logging::format(loaded.config.log_format);
-    Ok(loaded.config)
+    Ok(loaded)
 }
 
 /// One run of one service.

@@ -64,15 +64,16 @@ pub fn watch(path: Option<&Path>, signals: &Signals) -> u8 {
 }
 
 fn look(path: Option<&Path>) -> Seen {
+    let now = SystemClock::default().now();
     let stored = match stored::load(path) {
         Ok(stored) => stored,
-        Err(problems) => return Seen { problems, ..Seen::default() },
+        Err(problems) => return Seen { problems, at: now, ..Seen::default() },
     };
     let (live, silent) = match control::live(&stored.config.control_socket) {
         Ok(live) => (live, None),
         Err(silent) => (None, Some(HumanPart::from(silent))),
     };
-    let mut seen = Seen::look(&stored.config, SystemClock::default().now(), live);
+    let mut seen = Seen::look(&stored.config, now, live);
     seen.problems.splice(0..0, stored.broken);
     seen.human.extend(silent);
     seen

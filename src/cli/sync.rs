@@ -93,7 +93,7 @@ pub fn load(path: &Path, args: &SyncArgs) -> Result<Ready, Vec<Problem>> {
     match config::load_or_last_good(path) {
         config::Outcome::Good(loaded) => {
             if !args.dry_run {
-                keep_last_good(&loaded.config, path);
+                keep_last_good(&loaded.config, path, &loaded.text);
             }
             logging::format(loaded.config.log_format);
             warn(&loaded, args);
@@ -111,19 +111,17 @@ pub fn load(path: &Path, args: &SyncArgs) -> Result<Ready, Vec<Problem>> {
     }
 }
 
-/// Keeps the configuration for a day when the file is broken. Nothing is made where there is no
-/// repository: a mistyped `repo.dir` must not come into being. A state directory that cannot be
-/// written, or that others can write, is told by the pass itself.
-pub fn keep_last_good(config: &Config, path: &Path) {
+/// Keeps the text of the configuration for a day when the file is broken. Nothing is made where there
+/// is no repository: a mistyped `repo.dir` must not come into being. A state directory that cannot
+/// be written, or that others can write, is told by the pass itself.
+pub fn keep_last_good(config: &Config, path: &Path, text: &str) {
     if !config.repo.dir.ancestors().any(|dir| dir.join(".git").exists()) {
         return;
     }
     if StateDir::at(&config.state_dir).check().is_err() {
         return;
     }
-    let kept = sys::fs::read_bounded(path, config::FILE_BYTES_MAX)
-        .and_then(|text| config::last_good::store(&config.state_dir, path, &text));
-    if let Err(cause) = kept {
+    if let Err(cause) = config::last_good::store(&config.state_dir, path, text) {
         log::debug!("cannot keep a copy of {}: {cause}", path.display());
     }
 }

@@ -28,8 +28,7 @@ pub struct LastGood {
 ///
 /// # Errors
 /// When the state directory cannot be made or written.
-pub fn store(state_dir: &Path, path: &Path, text: &[u8]) -> io::Result<()> {
-    let text = std::str::from_utf8(text).map_err(io::Error::other)?;
+pub fn store(state_dir: &Path, path: &Path, text: &str) -> io::Result<()> {
     let path = std::path::absolute(path)?;
     let copy = LastGood { version: VERSION, path: path::normal(&path), text: text.to_owned() };
     if load(state_dir).as_ref() == Some(&copy) {
@@ -85,7 +84,7 @@ mod tests {
         let state_dir = dir.path().join("state");
         assert_eq!(load(&state_dir), None);
         let path = Path::new("/srv/app/renew.json");
-        store(&state_dir, path, b"{\"a\": \"\xc3\xa9\"}").unwrap();
+        store(&state_dir, path, r#"{"a": "é"}"#).unwrap();
         let copy = load(&state_dir).unwrap();
         assert_eq!((copy.path.as_path(), copy.text.as_str()), (path, "{\"a\": \"é\"}"));
 
@@ -94,9 +93,9 @@ mod tests {
             std::fs::metadata(state_dir.join(super::FILE)).unwrap().ino()
         };
         let before = inode();
-        store(&state_dir, path, copy.text.as_bytes()).unwrap();
+        store(&state_dir, path, &copy.text).unwrap();
         assert_eq!(inode(), before, "the same content must not be written again");
-        store(&state_dir, path, b"{}").unwrap();
+        store(&state_dir, path, "{}").unwrap();
         assert_ne!(inode(), before);
         assert_eq!(load(&state_dir).unwrap().text, "{}");
     }

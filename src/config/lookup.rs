@@ -1,7 +1,7 @@
 //! Finding a service by its name, and what to say when there is none.
 
 use super::{Config, Service};
-use crate::config::value::nearest;
+use crate::nearest::nearest;
 use crate::problem::Problem;
 use crate::sys::env;
 

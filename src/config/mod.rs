@@ -91,6 +91,8 @@ pub struct Config {
 pub struct Loaded {
     /// The configuration.
     pub config: Config,
+    /// What it was made of.
+    pub text: String,
     /// What works but should be looked at.
     pub warnings: Vec<Diagnostic>,
     /// Where the text speaks of something outside it, in its order: for errors about files that
@@ -151,7 +153,8 @@ pub fn parse(text: &[u8], path: &Path) -> Result<Loaded, Vec<Diagnostic>> {
     let (errors, warnings) = sink.finish(path, source);
     match config {
         Some(config) if errors.is_empty() => {
-            Ok(Loaded { config, warnings, places: places(marks, source) })
+            let (text, places) = (source.to_owned(), places(marks, source));
+            Ok(Loaded { config, text, warnings, places })
         }
         _ => Err(errors),
     }

@@ -8,7 +8,8 @@ use crate::config::diagnostic::Sink;
 use crate::config::fields::{FIELDS, Field, Status, find};
 use crate::config::kind::Preset;
 use crate::config::tree::{Node, Value};
-use crate::config::value::{Problem, nearest};
+use crate::config::value::Problem;
+use crate::nearest::nearest;
 
 /// What may stand at one place of the document.
 #[derive(Debug, Default, Clone)]

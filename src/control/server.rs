@@ -12,7 +12,7 @@ use rustix::net::sockopt::socket_peercred;
 use super::socket::Socket;
 use super::{Caller, Desk, http, wire};
 use crate::problem::Problem;
-use crate::sys::clock::SystemClock;
+use crate::sys::clock::{Clock, SystemClock};
 use crate::sys::wake::{Ending, Woken};
 
 /// Connections that are served at once; more are turned away.
@@ -84,11 +84,12 @@ impl Drop for Place {
 fn converse(mut stream: UnixStream, desk: &Desk) {
     let served = stream.set_nonblocking(false).and_then(|()| {
         let caller = caller(&stream)?;
-        let answer = match http::read(&mut stream, &SystemClock::default()) {
+        let clock = SystemClock::default();
+        let answer = match http::read(&mut stream, &clock) {
             Err(http::Fault::Gone) => return Ok(()),
-            Err(http::Fault::Bad(status, why)) => wire::bad(status, why),
-            Ok(request) => match wire::command(&request) {
-                Ok(command) => wire::answer(desk(command, caller)),
+            Err(http::Fault::Bad(status, why)) => wire::bad(status, why, clock.now()),
+            Ok(request) => match wire::command(&request, clock.now()) {
+                Ok(command) => wire::answer(desk(command, caller), clock.now()),
                 Err(answer) => answer,
             },
         };
@@ -101,7 +102,7 @@ fn converse(mut stream: UnixStream, desk: &Desk) {
 
 fn turn_away(mut stream: UnixStream) {
     let problem = Problem::setup("busy", "too many callers at once", "ask again");
-    let answer = wire::refusal(503, &problem);
+    let answer = wire::refusal(503, &problem, SystemClock::default().now());
     let _ = stream.set_nonblocking(false).and_then(|()| send(&mut stream, &answer));
 }
 

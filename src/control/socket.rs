@@ -4,8 +4,10 @@
 use std::fs;
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
+
+use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
 use crate::problem::Problem;
 use crate::sys::lock::{Lock, LockError};
@@ -87,8 +89,8 @@ fn clear(path: &Path) -> Result<(), Problem> {
         }
         Err(cause) => return Err(unusable(format!("cannot look at {}: {cause}", path.display()))),
     }
-    match UnixStream::connect(path) {
-        Ok(_) => Err(taken(path, "somebody listens there")),
+    match call(path) {
+        Ok(()) => Err(taken(path, "somebody listens there")),
         Err(cause) if cause.kind() == io::ErrorKind::ConnectionRefused => {
             log::info!("{} is of a daemon that is gone: replaced", path.display());
             fs::remove_file(path)
@@ -97,6 +99,14 @@ fn clear(path: &Path) -> Result<(), Problem> {
         // Its queue is full, or it is not ours to ask: somebody is there.
         Err(cause) => Err(taken(path, &cause.to_string())),
     }
+}
+
+/// Whether somebody listens. Where the queue of callers is full, connect(2) would wait for as long as it
+/// stays so.
+fn call(path: &Path) -> io::Result<()> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    Ok(net::connect(&socket, &SocketAddrUnix::new(path)?)?)
 }
 
 fn taken(path: &Path, why: &str) -> Problem {
@@ -132,6 +142,11 @@ mod tests {
 
         // One without a lock, such as another program's.
         let stranger = UnixListener::bind(&path).unwrap();
+        assert_eq!(Socket::listen(&path).unwrap_err().reason, "already_running");
+        // One that takes no call until its queue is full.
+        rustix::net::listen(&stranger, 0).unwrap();
+        let callers: Vec<_> = std::iter::from_fn(|| super::call(&path).ok()).take(64).collect();
+        assert!(callers.len() < 64);
         assert_eq!(Socket::listen(&path).unwrap_err().reason, "already_running");
         drop(stranger);
         assert!(path.exists(), "stale");

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::http::Request;
 use super::{Command, Refused, Reply};
 use crate::problem::Problem;
-use crate::state::history::Told;
+use crate::state::history::Complaint;
 
 /// An answer as it is sent.
 #[derive(Debug, PartialEq, Eq)]
@@ -39,7 +39,7 @@ struct Loaded {
 
 #[derive(Serialize)]
 struct Errors {
-    errors: Vec<Told>,
+    errors: Vec<Complaint>,
 }
 
 const ROUTES: &str = "GET /health, GET /status, POST /services/NAME/sync, POST /reload";
@@ -48,7 +48,7 @@ const ROUTES: &str = "GET /health, GET /status, POST /services/NAME/sync, POST /
 ///
 /// # Errors
 /// The answer to one that is none.
-pub fn command(request: &Request) -> Result<Command, Answer> {
+pub fn command(request: &Request, now: DateTime<Utc>) -> Result<Command, Answer> {
     let parts: Vec<&str> = request.path.split('/').skip(1).collect();
     let (method, command) = match parts.as_slice() {
         ["health"] => ("GET", Command::Health),
@@ -57,29 +57,29 @@ pub fn command(request: &Request) -> Result<Command, Answer> {
         ["services", name, "sync"] if !name.is_empty() => ("POST", Command::Sync((*name).into())),
         _ => {
             let message = format!("there is nothing at {}", request.path);
-            return Err(refusal(404, &Problem::setup("not_found", message, ROUTES)));
+            return Err(refusal(404, &Problem::setup("not_found", message, ROUTES), now));
         }
     };
     if request.method != method {
         let message = format!("{} is not for {}", request.path, request.method);
         let problem = Problem::setup("method", message, format!("use {method}"));
-        return Err(Answer { allow: Some(method), ..refusal(405, &problem) });
+        return Err(Answer { allow: Some(method), ..refusal(405, &problem, now) });
     }
     Ok(command)
 }
 
 /// The answer to a request that is none.
-pub fn bad(status: u16, why: &str) -> Answer {
-    refusal(status, &Problem::setup("bad_request", why, ROUTES))
+pub fn bad(status: u16, why: &str, now: DateTime<Utc>) -> Answer {
+    refusal(status, &Problem::setup("bad_request", why, ROUTES), now)
 }
 
-/// A refusal for one reason.
-pub fn refusal(status: u16, problem: &Problem) -> Answer {
-    errors(status, std::slice::from_ref(problem))
+/// A refusal for one reason that arose `now`.
+pub fn refusal(status: u16, problem: &Problem, now: DateTime<Utc>) -> Answer {
+    errors(status, std::slice::from_ref(problem), now)
 }
 
 /// The answer that a reply is.
-pub fn answer(reply: Reply) -> Answer {
+pub fn answer(reply: Reply, now: DateTime<Utc>) -> Answer {
     match reply {
         Reply::Health { since, why } => {
             let status = if why.is_none() { 200 } else { 503 };
@@ -94,13 +94,13 @@ pub fn answer(reply: Reply) -> Answer {
                 Refused::Invalid => 422,
                 Refused::Unavailable => 503,
             };
-            errors(status, &problems)
+            errors(status, &problems, now)
         }
     }
 }
 
-fn errors(status: u16, problems: &[Problem]) -> Answer {
-    document(status, &Errors { errors: problems.iter().map(Told::from).collect() })
+fn errors(status: u16, problems: &[Problem], now: DateTime<Utc>) -> Answer {
+    document(status, &Errors { errors: problems.iter().map(|p| Complaint::new(p, now)).collect() })
 }
 
 fn document(status: u16, document: &impl Serialize) -> Answer {
@@ -119,7 +119,8 @@ mod tests {
     use crate::problem::Problem;
 
     fn asked(method: &str, path: &str) -> Result<Command, Answer> {
-        command(&Request { method: method.to_owned(), path: path.to_owned() })
+        let request = Request { method: method.to_owned(), path: path.to_owned() };
+        command(&request, DateTime::UNIX_EPOCH)
     }
 
     #[test]
@@ -171,10 +172,10 @@ mod tests {
             (
                 Reply::Refused(Refused::Unknown, vec![problem]),
                 404,
-                r#"{"errors":[{"reason":"unknown_service","message":"there is no \"x\"","resolution":"say app"}]}"#,
+                r#"{"errors":[{"reason":"unknown_service","message":"there is no \"x\"","resolution":"say app","since":"1970-01-01T00:00:00Z"}]}"#,
             ),
         ] {
-            let answer = answer(reply);
+            let answer = answer(reply, since);
             assert_eq!((answer.status, answer.body.trim_end()), (status, body));
         }
     }

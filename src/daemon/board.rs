@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::decide::scheduler::Trigger;
 use crate::problem::Problem;
 use crate::standing::{Live, LiveComponent};
-use crate::state::history::Told;
+use crate::state::history::Complaint;
 use crate::sys::clock::Clock;
 use crate::sys::stop::Stop;
 
@@ -147,13 +147,14 @@ impl Board {
         let problem = || {
             let message = format!("no sign of life: {names}");
             let mend = "see what it waits for with `cat /proc/PID/task/*/stack`, or restart renew";
-            Told::from(&Problem::engine("worker_stuck", message, mend))
+            Problem::engine("worker_stuck", message, mend)
         };
+        let since = if bad { self.oldest(jobs) } else { live.since };
         LiveComponent {
             name: "workers".to_owned(),
             state: if bad { "degraded" } else { "running" }.to_owned(),
-            since: if bad { self.oldest(jobs) } else { live.since },
-            error: bad.then(problem),
+            since,
+            error: bad.then(|| Complaint::new(&problem(), since)),
         }
     }
 

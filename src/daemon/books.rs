@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
+use crate::gather::Gather;
+use crate::problem::Problem;
 use crate::standing::{LiveEnd, LiveRun, LiveService};
-use crate::state::history::Told;
+use crate::state::history::Complaint;
 
 /// The books of one daemon.
 #[derive(Debug)]
@@ -36,7 +38,7 @@ impl Books {
     pub fn keep<'s>(&mut self, services: impl Iterator<Item = &'s str>) {
         let mut before = std::mem::take(&mut self.services);
         let kept = services.map(|name| (name.to_owned(), before.remove(name).unwrap_or_default()));
-        self.services = kept.collect();
+        self.services = kept.gather();
         // Whoever left while it ran is written down until it ends.
         self.services.extend(before.into_iter().filter(|(_, book)| book.running.is_some()));
     }
@@ -66,10 +68,15 @@ impl Books {
         self.services.entry(service.to_owned()).or_default().skipped += 1;
     }
 
-    /// A run ended.
-    pub fn ended(&mut self, service: &str, result: &str, error: Option<Told>, at: DateTime<Utc>) {
+    /// A run ended. What was wrong before already is so since then.
+    pub fn ended(&mut self, service: &str, result: &str, bad: Option<&Problem>, at: DateTime<Utc>) {
         let Some(book) = self.services.get_mut(service) else { return };
         if let Some(run) = book.running.take() {
+            let known = book.last.take().and_then(|last| last.error);
+            let error = bad.map(|problem| {
+                let new = Complaint::new(problem, at);
+                known.filter(|known| known.told == new.told).unwrap_or(new)
+            });
             book.last = Some(LiveEnd { run: run.run, result: result.to_owned(), at, error });
         }
     }
@@ -107,6 +114,26 @@ mod tests {
     use chrono::DateTime;
 
     use super::Books;
+    use crate::problem::Problem;
+
+    #[test]
+    fn what_goes_on_being_wrong_is_so_since_it_began() {
+        let mut books = Books::begin(DateTime::UNIX_EPOCH);
+        let [gone, full] = ["gone", "full"].map(|reason| Problem::engine(reason, reason, "wait"));
+        for (second, bad, since) in [
+            (10, Some(&gone), Some(10)),
+            (20, Some(&gone), Some(10)),
+            (30, Some(&full), Some(30)),
+            (40, None, None),
+            (50, Some(&full), Some(50)),
+        ] {
+            let at = DateTime::from_timestamp(second, 0).unwrap();
+            books.begins("app", "schedule", at);
+            books.ended("app", "failed", bad, at);
+            let error = books.live("app", None).last.and_then(|last| last.error);
+            assert_eq!(error.map(|error| error.since.timestamp()), since, "{second}");
+        }
+    }
 
     #[test]
     fn who_asks_before_a_run_begins_gets_that_one_and_who_asks_later_the_next() {

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 
 use super::Daemon;
 use super::watch::{Seen, Watch};
-use crate::config::{Config, Service};
+use crate::config::{Config, Loaded, Service};
 use crate::decide::scheduler::{Event, First, Task};
 use crate::problem::Problem;
 use crate::state::StateDir;
@@ -137,8 +137,8 @@ impl Daemon<'_> {
         // What comes after this look is another change.
         self.follow.watch = Watch::begin(path);
         match (self.load)() {
-            Ok(config) => {
-                self.take_over(config);
+            Ok(loaded) => {
+                self.take_over(loaded);
                 Ok(())
             }
             Err(problems) => {
@@ -155,7 +155,7 @@ impl Daemon<'_> {
         }
         self.follow.tried = now;
         match (self.load)() {
-            Ok(config) => self.take_over(config),
+            Ok(loaded) => self.take_over(loaded),
             Err(problems) if problems != self.follow.problems => self.refuse(&problems),
             Err(_) => {}
         }
@@ -172,10 +172,10 @@ impl Daemon<'_> {
         self.reject();
     }
 
-    fn take_over(&mut self, config: Config) {
+    fn take_over(&mut self, loaded: Loaded) {
         let path = self.follow.path;
-        self.config = Arc::new(self.stay_in_place(config));
-        (self.keep)(&self.config);
+        self.config = Arc::new(self.stay_in_place(loaded.config));
+        (self.keep)(&self.config, &loaded.text);
         self.follow.rejected_since = None;
         log::info!("{} is loaded: {}", path.display(), self.counted());
         self.configure(First::Scheduled);

@@ -20,14 +20,13 @@ use std::time::Duration;
 
 use chrono::{DateTime, Local, Utc};
 
-use crate::config::Config;
+use crate::config::{Config, Loaded};
 use crate::control;
 use crate::decide::scheduler::{Action, Event, First, Now, Scheduler, Trigger};
 use crate::decide::supervisor::Pauses;
 use crate::problem::Problem;
 use crate::reconcile::Restart;
 use crate::standing::{Live, LiveConfig, LiveWorkers};
-use crate::state::history::Told;
 use crate::sys::clock::Clock;
 use crate::sys::notify::Notify;
 use crate::sys::stop::Stop;
@@ -67,10 +66,10 @@ impl From<Ended> for Message {
 }
 
 /// Loads the configuration file as it is now.
-pub type Load<'a> = dyn Fn() -> Result<Config, Vec<Problem>> + 'a;
+pub type Load<'a> = dyn Fn() -> Result<Loaded, Vec<Problem>> + 'a;
 
-/// Keeps a copy of the file for a start at which it does not load.
-pub type Keep<'a> = dyn Fn(&Config) + 'a;
+/// Keeps a configuration and its text for a start at which the file does not load.
+pub type Keep<'a> = dyn Fn(&Config, &str) + 'a;
 
 /// What the daemon stands on.
 pub struct Setup<'a> {
@@ -285,7 +284,7 @@ impl Daemon<'_> {
                 let resolution = "it is tried again at its next time; please report it";
                 let problem = Problem::engine("panic", message, resolution);
                 self.say(&service, Some(&problem));
-                ("panicked", Some(Told::from(&problem)))
+                ("panicked", Some(problem))
             }
             Outcome::ConfigMoved => {
                 log::info!("{}: the fetch brought another {}", service, self.follow.path.display());
@@ -297,7 +296,7 @@ impl Daemon<'_> {
                 return self.on(Event::Ended(service));
             }
         };
-        self.books.ended(&service, result, error, self.clock.now());
+        self.books.ended(&service, result, error.as_ref(), self.clock.now());
         self.on(Event::Ended(service));
     }
 

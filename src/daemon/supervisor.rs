@@ -2,7 +2,7 @@
 //! it failed or panicked. The runs of services do not depend on any of them.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use std::{io, thread};
@@ -13,7 +13,7 @@ use super::pool::words;
 use crate::decide::supervisor::{Pauses, Supervision};
 use crate::problem::Problem;
 use crate::standing::LiveComponent;
-use crate::state::history::Told;
+use crate::state::history::Complaint;
 use crate::sys::clock::Clock;
 use crate::sys::wake::{End, Ending, Woken, ending};
 
@@ -23,12 +23,16 @@ const FIRST_TRY: Duration = Duration::from_secs(5);
 /// An internal service: works until it is to end, and calls the second once it is ready.
 pub type Component = dyn Fn(&Ending, &dyn Fn()) -> Result<(), Problem> + Send;
 
-/// The internal services and how they are. Dropping it ends them and waits for them.
+/// How long the daemon waits for an internal service to end.
+const LAST_WAIT: Duration = Duration::from_secs(2);
+
+/// The internal services and how they are. Dropping it ends them and waits a moment for them.
 pub struct Supervisor {
     clock: Arc<dyn Clock>,
     pauses: Pauses,
     known: Arc<Mutex<Vec<Known>>>,
-    threads: Vec<(End, thread::JoinHandle<()>)>,
+    /// What ends each of them, and a channel that closes once it has.
+    threads: Vec<(End, Receiver<()>)>,
 }
 
 /// The list that is read by others.
@@ -42,7 +46,7 @@ struct Known {
     name: &'static str,
     supervision: Supervision,
     since: DateTime<Utc>,
-    error: Option<Told>,
+    error: Option<Complaint>,
 }
 
 impl Supervisor {
@@ -76,22 +80,23 @@ impl Supervisor {
         let (end, ending) = ending().map_err(fail)?;
         let (tell, told) = channel();
         let all = self.components();
-        let attend = move || attend(&all, at, serve.as_ref(), &ending, &tell);
-        let thread = thread::Builder::new().name(name.to_owned()).spawn(attend).map_err(fail)?;
-        self.threads.push((end, thread));
-        match told.recv_timeout(FIRST_TRY) {
-            Ok(Some(problem)) => Err(problem),
-            Ok(None) | Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => Ok(()),
-        }
+        let (stays, gone) = channel();
+        let attend = move || {
+            let _until_the_end: Sender<()> = stays;
+            attend(&all, at, serve.as_ref(), &ending, &tell);
+        };
+        thread::Builder::new().name(name.to_owned()).spawn(attend).map_err(fail)?;
+        self.threads.push((end, gone));
+        told.recv_timeout(FIRST_TRY).ok().flatten().map_or(Ok(()), Err)
     }
 }
 
 impl Drop for Supervisor {
     fn drop(&mut self) {
-        for (end, thread) in self.threads.drain(..) {
+        for (end, gone) in self.threads.drain(..) {
             drop(end);
-            // Whoever does not end goes with the process.
-            let _ = thread.join();
+            // Whoever does not end in time goes with the process.
+            let _ = gone.recv_timeout(LAST_WAIT);
         }
     }
 }
@@ -114,12 +119,13 @@ impl Components {
     fn note<T>(
         &self,
         at: usize,
-        error: Option<Told>,
+        problem: Option<&Problem>,
         turn: impl FnOnce(&mut Supervision) -> T,
     ) -> Option<T> {
         let mut known = lock(&self.known);
         let one = known.get_mut(at)?;
         one.since = self.clock.now();
+        let error = problem.map(|problem| Complaint::new(problem, one.since));
         one.error = error.or(one.error.take());
         Some(turn(&mut one.supervision))
     }
@@ -151,7 +157,7 @@ fn attend(
         };
         let now = all.clock.monotonic();
         let turn = |supervision: &mut Supervision| supervision.crashed(now);
-        let Some(crash) = all.note(at, Some(Told::from(&problem)), turn) else { return };
+        let Some(crash) = all.note(at, Some(&problem), turn) else { return };
         // Nobody listens once the service was ready.
         let unheard = tell.send(Some(problem.clone())).is_err();
         if crash.alarm || crash.count == 1 && unheard {
@@ -173,14 +179,16 @@ fn attend(
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::mpsc::channel;
+    use std::sync::{Arc, Mutex};
     use std::time::Duration;
 
     use super::Supervisor;
     use crate::decide::supervisor::Pauses;
     use crate::problem::Problem;
     use crate::sys::clock::{Clock, SystemClock};
+    use crate::sys::wake::Ending;
 
     const SHORT: Pauses = Pauses {
         first: Duration::from_millis(1),
@@ -214,9 +222,27 @@ mod tests {
         }
         let [one] = &components.live()[..] else { panic!("one") };
         assert_eq!((one.name.as_str(), one.state.as_str()), ("fragile", "degraded"));
-        assert_eq!(one.error.as_ref().map(|told| told.message.as_str()), Some("no luck"));
+        assert_eq!(one.error.as_ref().map(|error| error.told.message.as_str()), Some("no luck"));
         drop(supervisor);
         assert_eq!(components.live()[0].state, "stopped");
         assert_eq!(tries.load(Ordering::SeqCst), 5);
+    }
+
+    #[test]
+    fn whoever_does_not_end_is_not_waited_for_for_ever() {
+        let clock = SystemClock::default();
+        let mut supervisor = Supervisor::new(Arc::new(SystemClock::default()), SHORT);
+        let (free, held) = channel::<()>();
+        let held = Mutex::new(held);
+        let deaf = move |_: &Ending, ready: &dyn Fn()| {
+            ready();
+            let _ = held.lock().map(|held| held.recv());
+            Ok(())
+        };
+        supervisor.start("deaf", Box::new(deaf)).unwrap();
+        let began = clock.monotonic();
+        drop(supervisor);
+        assert!(clock.monotonic() - began >= super::LAST_WAIT);
+        drop(free);
     }
 }

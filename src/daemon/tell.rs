@@ -6,18 +6,17 @@ use super::Daemon;
 use super::repeat::Say;
 use crate::problem::Problem;
 use crate::reconcile::Report;
-use crate::state::history::Told;
 
 impl Daemon<'_> {
     /// What was done has been said while it was done; what is wrong is said here.
     /// Answers with it.
-    pub(super) fn tell(&mut self, service: &str, report: &Report) -> Option<Told> {
+    pub(super) fn tell(&mut self, service: &str, report: &Report) -> Option<Problem> {
         let of_services = report.services.iter().filter_map(|one| one.error.as_ref());
         let trouble = of_services.chain(&report.problems).next();
         if self.stopping.is_none() {
             self.say(service, trouble);
         }
-        trouble.map(Told::from)
+        trouble.cloned()
     }
 
     pub(super) fn say(&mut self, service: &str, trouble: Option<&Problem>) {

@@ -77,7 +77,7 @@ impl Played {
                 config,
                 rejected: false,
                 load: &load,
-                keep: &|_| {},
+                keep: &|_, _| {},
                 work,
                 clock,
                 inbox,

@@ -8,6 +8,7 @@ use chrono::{DateTime, TimeDelta, TimeZone, Utc};
 
 use super::schedule::agenda::Agenda;
 use super::schedule::{Moment, Schedule};
+use crate::gather::Gather;
 
 /// A wall clock that falls back by more than this against the monotonic one was set; less is what
 /// clocks do while they are disciplined (adjtimex(2) slews by at most half a millisecond a second).
@@ -242,7 +243,7 @@ impl<Z: TimeZone> Scheduler<Z> {
     /// A service that is known by the same schedule keeps its next time.
     fn configure(&mut self, now: Now, tasks: Vec<Task>, first: First) {
         let order: Vec<String> = tasks.iter().map(|task| task.service.clone()).collect();
-        let tasks = tasks.into_iter().map(|task| (task.service.clone(), task)).collect();
+        let tasks = tasks.into_iter().map(|task| (task.service.clone(), task)).gather();
         let before = std::mem::replace(&mut self.tasks, tasks);
         for gone in before.keys().filter(|service| !self.tasks.contains_key(*service)) {
             self.agenda.remove(gone);

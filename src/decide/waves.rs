@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::gather::Gather;
+
 /// What a service waits for on one it depends on: compose's `condition`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Condition {
@@ -31,7 +33,7 @@ pub fn waves(changing: &BTreeSet<String>, depends_on: &Dependencies) -> Vec<BTre
             let below = reachable(name, depends_on);
             (name, below.intersection(changing).filter(|other| *other != name).cloned().collect())
         })
-        .collect();
+        .gather();
     let mut result = Vec::new();
     while !waiting.is_empty() {
         let ready: BTreeSet<String> = waiting
@@ -78,9 +80,9 @@ fn with_joining(
 /// What is reached over dependencies of one kind alone.
 fn reachable_by(name: &str, depends_on: &Dependencies, how: Condition) -> BTreeSet<String> {
     let of_kind = |on: &BTreeMap<String, Condition>| {
-        on.iter().filter(|(_, one)| **one == how).map(|(n, c)| (n.clone(), *c)).collect()
+        on.iter().filter(|(_, one)| **one == how).map(|(n, c)| (n.clone(), *c)).gather()
     };
-    let alone = depends_on.iter().map(|(name, on)| (name.clone(), of_kind(on))).collect();
+    let alone = depends_on.iter().map(|(name, on)| (name.clone(), of_kind(on))).gather();
     reachable(name, &alone)
 }
 

@@ -5,6 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
 use super::Git;
+use crate::gather::Gather;
 use crate::problem::Problem;
 
 /// What a tree entry is.
@@ -73,7 +74,7 @@ impl Git<'_> {
             let (head, path) = record.split_once('\t')?;
             Some((path.to_owned(), head.split_whitespace().nth(2)?.to_owned()))
         };
-        Ok(text.split('\0').filter_map(folder).collect())
+        Ok(text.split('\0').filter_map(folder).gather())
     }
 
     /// The paths of the index, with their object ids.
@@ -82,7 +83,7 @@ impl Git<'_> {
     /// When git cannot read the index.
     pub fn tracked(&self) -> Result<BTreeMap<String, String>, Problem> {
         let path = |(name, blob): (OsString, Blob)| (name.to_string_lossy().into_owned(), blob.oid);
-        Ok(self.index()?.paths.into_iter().map(path).collect())
+        Ok(self.index()?.paths.into_iter().map(path).gather())
     }
 
     /// The index, its names to the byte.
@@ -180,7 +181,7 @@ fn parse_list(bytes: &[u8]) -> BTreeMap<String, Entry> {
         let size = size.parse().unwrap_or(0);
         Some((path.to_owned(), Entry { kind, oid: oid.to_owned(), size }))
     };
-    text.split('\0').filter_map(entry).collect()
+    text.split('\0').filter_map(entry).gather()
 }
 
 /// Records of `<oid> <type> <size>\n<content>\n`; a missing object is `<oid> missing\n`.

@@ -22,6 +22,7 @@ use crate::docker::complaint::way_out;
 use crate::docker::compose::{Existing, Scope};
 use crate::docker::engine::{Container, ContainerId, State};
 use crate::docker::redact::Secrets;
+use crate::gather::Gather;
 use crate::problem::{Problem, Trouble};
 use crate::state::StateDir;
 
@@ -99,7 +100,7 @@ impl Apply<'_> {
                 .filter(|a| a.project == stack.project() && a.step != Step::Remove)
                 .filter(|a| desired.services.contains_key(&a.compose_service))
                 .map(|action| (action.compose_service.as_str(), action))
-                .collect();
+                .gather();
             let mut work = Work {
                 stack,
                 index,
@@ -187,7 +188,7 @@ impl Apply<'_> {
                     let waits = waits || work.waits_elsewhere(name, verdicts);
                     !waits || action.is_some_and(|a| starts_again(a) && !restarts(a))
                 })
-                .collect();
+                .gather();
             for (name, verdict) in self.run_wave(work, &reached)? {
                 verdicts.insert(work.key(&name), verdict);
             }
@@ -260,7 +261,7 @@ impl Apply<'_> {
             Ok(judged) => judged,
         };
         let bad = bad.into_iter().map(|(name, problem)| (name.to_owned(), Verdict::Bad(problem)));
-        let mut verdicts: BTreeMap<String, Verdict> = judged.into_iter().chain(bad).collect();
+        let mut verdicts: BTreeMap<String, Verdict> = judged.into_iter().chain(bad).gather();
         tell(&mut verdicts, &complaints);
         Ok(verdicts)
     }
@@ -322,5 +323,5 @@ fn tell(verdicts: &mut BTreeMap<String, Verdict>, complaints: &BTreeMap<&str, St
 
 /// The engine does not answer any more: nothing is known of the whole wave.
 fn all_bad(wave: &BTreeMap<&str, Option<&Action>>, problem: &Problem) -> BTreeMap<String, Verdict> {
-    wave.keys().map(|name| ((*name).to_owned(), Verdict::Bad(problem.clone()))).collect()
+    wave.keys().map(|name| ((*name).to_owned(), Verdict::Bad(problem.clone()))).gather()
 }

@@ -1,6 +1,7 @@
 //! Paths of the repository that are not yet as the target has them, and what that means for the
 //! services that mount them. Pure.
 
+use crate::gather::Gather;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The paths that did not move.
@@ -34,7 +35,7 @@ impl Held {
             let oid = if self.touches(path) { past?.get(path)? } else { oid };
             Some((path.clone(), oid.clone()))
         };
-        declared.iter().filter_map(real).collect()
+        declared.iter().filter_map(real).gather()
     }
 }
 

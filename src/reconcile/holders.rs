@@ -11,6 +11,7 @@ use super::todo::key;
 use crate::decide::plan::{Action, Step, makes};
 use crate::docker::engine::{ContainerId, EngineError, ImageId};
 use crate::docker::reference::Reference;
+use crate::gather::Gather;
 use crate::problem::Problem;
 use crate::state::Record;
 
@@ -95,7 +96,7 @@ fn superfluous(record: &Record, used: &BTreeSet<&str>) -> Holders {
         record.image_pairs().map(|(_, id)| id).chain(record.images.kept()).collect();
     let needed = |id: &str| kept.contains(id) && !used.contains(id);
     let held = record.images.held.iter().filter(|(id, _)| !needed(id));
-    held.map(|(id, name)| (id.clone(), name.clone())).collect()
+    held.map(|(id, name)| (id.clone(), name.clone())).gather()
 }
 
 #[cfg(test)]

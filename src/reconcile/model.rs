@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::decide::plan::{DesiredService, Lifetime, Parent, Policy, is_name_of};
 use crate::decide::waves::{Condition, Dependencies};
+use crate::gather::Gather;
 
 /// Keys of a service that are not part of its definition: the image is compared by itself, the rest
 /// says how to get or order it (docker/compose `pkg/compose/hash.go` leaves the same ones out).
@@ -54,7 +55,7 @@ impl<'m> Model<'m> {
             let real = self.real_name(section, name);
             Some((key, real))
         };
-        self.topology().into_keys().filter_map(real).collect()
+        self.topology().into_keys().filter_map(real).gather()
     }
 
     /// The engine's names of the networks that a service is in, external ones included.
@@ -121,9 +122,9 @@ impl<'m> Model<'m> {
                 let declared = declared.map(|(other, how)| (other.clone(), condition(how)));
                 let by_name = self.named_parents(service).map(|other| (other, Condition::Started));
                 // What is said twice counts as declared.
-                (name.clone(), by_name.chain(declared).collect())
+                (name.clone(), by_name.chain(declared).gather())
             })
-            .collect()
+            .gather()
     }
 
     /// The services of this stack that a service calls by the name of their container.
@@ -160,7 +161,7 @@ impl<'m> Model<'m> {
             files: mounted
                 .into_iter()
                 .filter_map(|path| sources.get(&path).map(|oid| (path.clone(), oid.clone())))
-                .collect(),
+                .gather(),
             env: None,
             mounts: super::mounts::declared(*self, service),
             networks: referred(&service["networks"])

@@ -1,18 +1,21 @@
-//! Which service a path of the repository moves with. A path that no service uses follows the
-//! branch; one that a service uses moves with that service's run.
+//! What belongs to which service. A path that no service uses follows the branch; one that a service
+//! uses moves with that service's run. A compose service belongs to whom it was last seen with.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use super::todo::Key;
 use crate::config::Service;
 use crate::git::Move;
-use crate::state::StateDir;
+use crate::state::{Record, StateDir};
 
-/// Who uses which paths.
+/// Who uses which paths, and has which compose services.
 #[derive(Debug, Default)]
 pub struct Ownership {
     /// Service name to the paths it uses; a folder stands for all below it.
     used: BTreeMap<String, BTreeSet<String>>,
+    /// Compose services to those whose record has them, in the order of the configuration.
+    kept: BTreeMap<Key, Vec<String>>,
     /// The configuration file: never held back, or a broken one could not be mended by a push.
     config: Option<PathBuf>,
 }
@@ -30,16 +33,26 @@ impl Ownership {
         config: Option<&Path>,
     ) -> Ownership {
         let names = [host.to_owned()];
-        let here = services.iter().filter(|service| service.runs_on(&names));
-        let used = here.map(|service| {
-            let recorded = state.record(service.name.as_str()).map(|record| record.paths);
-            let paths = match recorded {
-                Ok(paths) if !paths.is_empty() => paths,
-                Ok(_) | Err(_) => folders(service, base),
-            };
-            (service.name.as_str().to_owned(), paths)
-        });
-        Ownership { used: used.collect(), config: config.map(Path::to_path_buf) }
+        let mut all = Ownership { config: config.map(Path::to_path_buf), ..Ownership::default() };
+        for service in services.iter().filter(|service| service.runs_on(&names)) {
+            let name = service.name.as_str();
+            let Record { paths, projects, .. } = state.record(name).unwrap_or_default();
+            let paths = if paths.is_empty() { folders(service, base) } else { paths };
+            all.add(name, paths);
+            for (project, past) in projects {
+                for compose_service in past.services.into_keys() {
+                    let key = (project.clone(), compose_service);
+                    all.kept.entry(key).or_default().push(name.to_owned());
+                }
+            }
+        }
+        all
+    }
+
+    /// The services whose record has a compose service, in the order of the configuration.
+    #[must_use]
+    pub fn keepers(&self, compose_service: &Key) -> &[String] {
+        self.kept.get(compose_service).map_or(&[], Vec::as_slice)
     }
 
     /// Adds what a service uses at the target.

@@ -19,6 +19,7 @@ use super::profiles::may_hide_services;
 use super::unset::unset_variables;
 use crate::docker::compose::{Compose, Scope};
 use crate::docker::redact::Secrets;
+use crate::gather::Gather;
 use crate::git::{Commit, Git};
 use crate::problem::Problem;
 use crate::state::Resolved;
@@ -157,9 +158,9 @@ impl<'a> Resolver<'a> {
             made_at: now,
             services,
             compose_version,
-            tracked: opened.tracked.iter().filter_map(object).collect(),
+            tracked: opened.tracked.iter().filter_map(object).gather(),
             untracked: self.stamps(export, spec, &opened, &model),
-            sources: mounted.iter().filter_map(object).collect(),
+            sources: mounted.iter().filter_map(object).gather(),
             warnings: unset_variables(&warnings, &self.env_texts(export, spec, env, &opened)),
             env_sha256: env.sha256().map(str::to_owned),
             model,

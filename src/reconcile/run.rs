@@ -121,7 +121,7 @@ impl<'a> Run<'a> {
         let record = pass.state.record(service.name.as_str())?;
         let record = probation::judge(pass, service, lock, record)?;
         let run = Run::open(pass, service, lock, record, Purpose::Follow)?;
-        pass.siblings.claim(service, &run.stacks)?;
+        pass.siblings.claim(pass, service, &run.stacks)?;
         Ok(run)
     }
 

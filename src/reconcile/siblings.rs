@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::pass::Pass;
-use super::stack::Stacks;
+use super::stack::{Stack, Stacks};
 use super::todo::{Key, key};
 use crate::config::Service;
 use crate::decide::plan::{Action, Reason, Step};
@@ -28,29 +28,47 @@ impl Siblings {
     /// Enters what a service declares.
     ///
     /// # Errors
-    /// When another stack declares the same compose service: both would make it anew for ever.
-    pub fn claim(&self, service: &Service, stacks: &Stacks) -> Result<(), Problem> {
+    /// When another stack declares the same compose service: both would make it anew for ever. Of two
+    /// services the one that already runs it goes on; if both do, or neither, the first of the
+    /// configuration.
+    pub fn claim(
+        &self,
+        pass: &Pass<'_>,
+        service: &Service,
+        stacks: &Stacks,
+    ) -> Result<(), Problem> {
         let name = service.name.as_str();
         self.names.borrow_mut().insert(name.to_owned(), names(stacks));
-        let mut owners = self.owners.borrow_mut();
-        for stack in &stacks.list {
-            for (compose_service, _) in stack.model().services() {
-                let key = (stack.project().to_owned(), compose_service.clone());
-                if let Some(owner) = owners.insert(key, name.to_owned()) {
-                    let project = stack.project();
-                    return Err(Problem::setup(
-                        "declared_twice",
-                        format!(
-                            "compose service {compose_service} of project {project} is declared \
-                             by a stack of {owner} and by another of {name}"
-                        ),
-                        "leave it in one of them, or give one another project \
-                         (compose_project_name)",
-                    ));
-                }
+        let mut mine = BTreeSet::new();
+        for key in declared(stacks) {
+            let owner = match mine.contains(&key) {
+                true => Some(name.to_owned()),
+                false => self.owner(pass, name, &key),
+            };
+            if let Some(owner) = owner {
+                return Err(declared_twice(&key, &owner, name));
             }
+            mine.insert(key);
         }
+        self.owners.borrow_mut().extend(mine.into_iter().map(|key| (key, name.to_owned())));
         Ok(())
+    }
+
+    /// The other service that a compose service is left to: it claimed it in this pass, or ran it
+    /// before and still declares it.
+    fn owner(&self, pass: &Pass<'_>, name: &str, key: &Key) -> Option<String> {
+        if let Some(owner) = self.owners.borrow().get(key) {
+            return Some(owner.clone());
+        }
+        let ownership = pass.ownership.borrow();
+        let before = ownership.keepers(key).iter().take_while(|keeper| *keeper != name);
+        let services =
+            before.filter_map(|keeper| pass.services().iter().find(|s| s.name.as_str() == keeper));
+        let declares = |other: &&Service| {
+            let stacks = Stacks::resolve(other, &pass.resolver, &pass.state, None, pass.host);
+            stacks.is_ok_and(|stacks| declared(&stacks).any(|one| one == *key))
+        };
+        services.into_iter().find(declares).map(|other| other.name.to_string())
     }
 
     /// What all other services of the configuration declare, those of other hosts included. With
@@ -101,6 +119,27 @@ impl Siblings {
         let removes = action.step == Step::Remove && action.reason == Reason::Orphan;
         !removes || self.removed.borrow_mut().insert(key(action))
     }
+}
+
+/// The compose services of active profiles.
+fn declared(stacks: &Stacks) -> impl Iterator<Item = Key> {
+    let of = |stack: &Stack| {
+        let project = stack.project().to_owned();
+        let model = stack.model();
+        model.services().map(|(name, _)| (project.clone(), name.clone())).collect::<Vec<Key>>()
+    };
+    stacks.list.iter().flat_map(of)
+}
+
+fn declared_twice((project, compose_service): &Key, owner: &str, name: &str) -> Problem {
+    Problem::setup(
+        "declared_twice",
+        format!(
+            "compose service {compose_service} of project {project} is declared by a stack of \
+             {owner} and by another of {name}"
+        ),
+        "leave it in one of them, or give one another project (compose_project_name)",
+    )
 }
 
 /// Those of inactive profiles included. Unsure while the target does not resolve.

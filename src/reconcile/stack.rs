@@ -16,6 +16,7 @@ use crate::decide::plan::{
     Changes, Desired, DesiredService, DesiredStack, FilesAction, Memory, Orphans,
 };
 use crate::decide::waves::Dependencies;
+use crate::gather::Gather;
 use crate::problem::{Problem, Trouble};
 use crate::state::{Record, Resolved, ServiceLock, ServiceRecord, StateDir};
 
@@ -135,7 +136,7 @@ impl Stacks {
             });
             desired.stacks.push(DesiredStack {
                 project: model.project().to_owned(),
-                services: services.collect(),
+                services: services.gather(),
                 topology: model.topology(),
                 real_names: model.real_names(),
                 directory: super::mounts::real(&stack.folder(top)).to_string_lossy().into_owned(),
@@ -234,7 +235,7 @@ impl Stacks {
             .iter()
             .filter(|stack| !stack.resolved.warnings.is_empty())
             .map(|stack| (stack.project(), stack.resolved.warnings.as_slice()))
-            .collect()
+            .gather()
     }
 }
 

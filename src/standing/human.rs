@@ -6,8 +6,7 @@ use serde::Serialize;
 use super::Stand;
 use super::live::Live;
 use crate::problem::Problem;
-use crate::state::PassTrouble;
-use crate::state::history::Standing;
+use crate::state::history::{Complaint, Standing};
 
 /// One thing that somebody should look at.
 #[derive(Debug, Serialize)]
@@ -42,12 +41,12 @@ impl HumanPart {
         }
     }
 
-    /// What is wrong with more than one service.
+    /// What is wrong with a service, or with more than one.
     #[must_use]
-    pub fn of_all(trouble: PassTrouble) -> HumanPart {
-        let told = trouble.told;
-        let since = Some(trouble.since);
-        HumanPart { since, ..HumanPart::new(None, &told.reason, told.message, told.resolution) }
+    pub fn of(service: Option<&str>, complaint: Complaint) -> HumanPart {
+        let Complaint { told, since } = complaint;
+        let part = HumanPart::new(service, &told.reason, told.message, told.resolution);
+        HumanPart { since: Some(since), ..part }
     }
 }
 
@@ -66,21 +65,13 @@ pub fn of_daemon(live: &Live) -> impl Iterator<Item = HumanPart> {
     });
     let broken = live.services.iter().filter_map(|service| {
         let end = service.last.as_ref().filter(|end| end.result == "panicked")?;
-        let error = end.error.as_ref()?;
-        let part = HumanPart::new(
-            Some(&service.name),
-            &error.reason,
-            error.message.clone(),
-            error.resolution.clone(),
-        );
-        Some(HumanPart { since: Some(end.at), ..part })
+        Some(HumanPart::of(Some(&service.name), end.error.clone()?))
     });
     let unwell = live.components.iter().filter(|one| one.state != "running");
     let unwell = unwell.filter_map(|component| {
-        let error = component.error.as_ref()?;
-        let message = format!("{} is {}: {}", component.name, component.state, error.message);
-        let part = HumanPart::new(None, &error.reason, message, error.resolution.clone());
-        Some(HumanPart { since: Some(component.since), ..part })
+        let part = HumanPart::of(None, component.error.clone()?);
+        let message = format!("{} is {}: {}", component.name, component.state, part.message);
+        Some(HumanPart { message, since: Some(component.since), ..part })
     });
     rejected.into_iter().chain(broken).chain(unwell)
 }

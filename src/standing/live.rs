@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::state::history::Told;
+use crate::state::history::Complaint;
 
 /// A running daemon.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -73,7 +73,7 @@ pub struct LiveComponent {
     /// Since when.
     pub since: DateTime<Utc>,
     /// What is wrong, or was last.
-    pub error: Option<Told>,
+    pub error: Option<Complaint>,
 }
 
 /// A service in the daemon.
@@ -114,5 +114,5 @@ pub struct LiveEnd {
     /// When.
     pub at: DateTime<Utc>,
     /// What went wrong.
-    pub error: Option<Told>,
+    pub error: Option<Complaint>,
 }

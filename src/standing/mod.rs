@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::config::{Config, Service};
 use crate::problem::Problem;
-use crate::state::history::{Entry, Standing, Told, Waits};
+use crate::state::history::{Complaint, Entry, Standing, Told, Waits};
 use crate::state::{History, Hold, Pause, Record, StateDir};
 use crate::sys::zone;
 
@@ -27,6 +27,8 @@ pub struct Seen {
     pub problems: Vec<Problem>,
     /// What the running daemon says, if there is one.
     pub live: Option<Live>,
+    /// When it was looked.
+    pub at: DateTime<Utc>,
 }
 
 /// The same as a document.
@@ -35,14 +37,14 @@ pub struct Document<'s> {
     daemon: Option<&'s Live>,
     services: Vec<ServicePart<'s>>,
     needs_human: &'s [HumanPart],
-    errors: Vec<Told>,
+    errors: Vec<Complaint>,
 }
 
 impl Seen {
     /// Reads how the services of `config` stand; `live` is what a daemon says beside that.
     #[must_use]
     pub fn look(config: &Config, now: DateTime<Utc>, live: Option<Live>) -> Seen {
-        let mut seen = Seen::default();
+        let mut seen = Seen { at: now, ..Seen::default() };
         if let Err(bad) = zone::check() {
             let (message, mend) =
                 (format!("{bad}: times are in UTC"), "correct TZ or /etc/localtime");
@@ -56,7 +58,9 @@ impl Seen {
             return seen;
         }
         match state.troubles() {
-            Ok(troubles) => seen.human.extend(troubles.into_iter().map(HumanPart::of_all)),
+            Ok(troubles) => {
+                seen.human.extend(troubles.into_iter().map(|one| HumanPart::of(None, one)))
+            }
             Err(problem) => seen.problems.push(problem),
         }
         for service in config.here() {
@@ -93,7 +97,7 @@ impl Seen {
             daemon: self.live.as_ref(),
             services: self.services.iter().map(|stand| stand.part(self.next_of(stand))).collect(),
             needs_human: &self.human,
-            errors: self.problems.iter().map(Told::from).collect(),
+            errors: self.problems.iter().map(|one| Complaint::new(one, self.at)).collect(),
         }
     }
 }
@@ -120,14 +124,14 @@ pub struct ServicePart<'s> {
     name: &'s str,
     state: &'s str,
     since: Option<DateTime<Utc>>,
-    error: Option<&'s Told>,
+    error: Option<Complaint>,
     gate: Option<&'s str>,
     waits: &'s [Waits],
     release: u64,
     commit: Option<&'s str>,
     images: Vec<ImagePart<'s>>,
     last_change: Option<ChangePart<'s>>,
-    last_failure: Option<&'s Standing>,
+    last_failure: Option<FailurePart<'s>>,
     held: Option<&'s Hold>,
     paused: Option<PausePart<'s>>,
     schedule: &'s str,
@@ -151,10 +155,32 @@ struct ChangePart<'s> {
 }
 
 #[derive(Debug, Serialize)]
+struct FailurePart<'s> {
+    result: &'s str,
+    error: Option<Complaint>,
+    gate: &'s str,
+    waits: &'s [Waits],
+    since: DateTime<Utc>,
+    until: Option<DateTime<Utc>>,
+}
+
+#[derive(Debug, Serialize)]
 struct PausePart<'s> {
     since: DateTime<Utc>,
     until: Option<DateTime<Utc>>,
     reason: Option<&'s str>,
+}
+
+impl<'s> FailurePart<'s> {
+    fn of(standing: &'s Standing) -> FailurePart<'s> {
+        let Standing { result, error, gate, waits, since, until } = standing;
+        let error = error.as_ref().map(|told| complaint((told, *since)));
+        FailurePart { result, error, gate, waits, since: *since, until: *until }
+    }
+}
+
+fn complaint((told, since): (&Told, DateTime<Utc>)) -> Complaint {
+    Complaint { told: told.clone(), since }
 }
 
 impl Stand {
@@ -217,7 +243,7 @@ impl Stand {
             name: &self.name,
             state: self.state(),
             since: self.since(),
-            error: self.error(),
+            error: self.error().zip(self.since()).map(complaint),
             gate: self.history.last.as_ref().map(|last| last.gate.as_str()),
             waits: self.history.last.as_ref().map_or(&[], |last| &last.waits),
             release: self.record.release,
@@ -229,7 +255,7 @@ impl Stand {
                 commit: &entry.commit,
                 result: &entry.result,
             }),
-            last_failure: self.history.last_failure.as_ref(),
+            last_failure: self.history.last_failure.as_ref().map(FailurePart::of),
             held: self.record.hold.as_ref(),
             paused: self.paused.as_ref().map(|pause| PausePart {
                 since: pause.since,

@@ -92,6 +92,24 @@ impl From<&Problem> for Told {
     }
 }
 
+/// A problem as it was told, and since when it is so: an error as others read it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Complaint {
+    /// What.
+    #[serde(flatten)]
+    pub told: Told,
+    /// Since it was met first.
+    pub since: DateTime<Utc>,
+}
+
+impl Complaint {
+    /// One that was met first at `since`.
+    #[must_use]
+    pub fn new(problem: &Problem, since: DateTime<Utc>) -> Complaint {
+        Complaint { told: Told::from(problem), since }
+    }
+}
+
 /// One run that changed something or tried to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Entry {

@@ -20,7 +20,6 @@ pub use images::Images;
 pub use pause::Pause;
 pub use record::{Attempt, FORMAT, ProjectRecord, Projects, Record, ServiceRecord};
 pub use releases::Release;
-pub use troubles::Trouble as PassTrouble;
 
 use std::fs;
 use std::io;

@@ -12,6 +12,7 @@ use super::failed::{Hold, Probation, Quarantines};
 use super::images::Images;
 use super::{newer_format, seal};
 use crate::decide::plan::{Memory, ProjectMemory, ServiceMemory};
+use crate::gather::Gather;
 use crate::problem::Problem;
 
 /// The format this renew writes. It reads this one and all before.
@@ -227,10 +228,10 @@ impl Record {
         };
         let project = |record: &ProjectRecord| ProjectMemory {
             topology: record.topology.clone(),
-            services: record.services.iter().map(|(n, s)| (n.clone(), service(s))).collect(),
+            services: record.services.iter().map(|(n, s)| (n.clone(), service(s))).gather(),
         };
         Memory {
-            projects: self.projects.iter().map(|(n, p)| (n.clone(), project(p))).collect(),
+            projects: self.projects.iter().map(|(n, p)| (n.clone(), project(p))).gather(),
             accepted: self.accepted.clone(),
         }
     }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::history::Told;
+use super::history::Complaint;
 use super::{StateDir, newer_format, not_written};
 use crate::problem::Problem;
 use crate::sys;
@@ -20,17 +20,7 @@ const FORMAT: u32 = 1;
 struct File {
     format: u32,
     #[serde(default)]
-    troubles: Vec<Trouble>,
-}
-
-/// Something that is wrong with more than one service.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Trouble {
-    /// What.
-    #[serde(flatten)]
-    pub told: Told,
-    /// Since the pass that first met it.
-    pub since: DateTime<Utc>,
+    troubles: Vec<Complaint>,
 }
 
 impl StateDir {
@@ -42,7 +32,7 @@ impl StateDir {
     ///
     /// # Errors
     /// When it was written by a newer renew, or cannot be read.
-    pub fn troubles(&self) -> Result<Vec<Trouble>, Problem> {
+    pub fn troubles(&self) -> Result<Vec<Complaint>, Problem> {
         let path = self.troubles_path();
         match fs::read(&path) {
             Ok(text) => match newer_format(&text, FORMAT, &path) {
@@ -71,11 +61,10 @@ impl StateDir {
     ) -> Result<(), Problem> {
         let before = self.troubles()?;
         let since = |problem: &Problem| {
-            let told = Told::from(problem);
-            let known = before.iter().find(|trouble| trouble.told == told);
-            known.cloned().unwrap_or(Trouble { told, since: now })
+            let new = Complaint::new(problem, now);
+            before.iter().find(|known| known.told == new.told).cloned().unwrap_or(new)
         };
-        let troubles: Vec<Trouble> = problems.map(since).collect();
+        let troubles: Vec<Complaint> = problems.map(since).collect();
         if troubles == before {
             return Ok(());
         }

@@ -160,6 +160,33 @@ fn a_compose_service_that_two_stacks_declare_is_an_error() {
     let run = sandbox.plan_then_sync(1);
     run.result("one", "ok").result("two", "failed");
     sandbox.only_changed(&before, &[]);
+    // Whoever is asked alone, and in whatever order: the one that runs it goes on.
+    for (name, code) in [("two", 1), ("one", 0), ("two", 1)] {
+        let output = sandbox.renew(["sync", "--service", name]).expect(code);
+        assert_eq!(output.stderr.contains("by a stack of one and by another of two"), code == 1);
+    }
+    sandbox.only_changed(&before, &[]);
+    // Once it is declared in one place only it has moved house, as it is, and goes on from there.
+    sandbox.commit(&[("a/compose.yaml", &ONE.replace("one:", "three:"))], "one has moved");
+    sandbox.renew(["sync", "--service", "two"]).expect(0);
+    sandbox.only_changed(&before, &[]);
+    let louder = twice.replace("debug", "trace");
+    sandbox.commit(&[("b/compose.yaml", &louder)], "Say even more");
+    sandbox.renew(["sync", "--service", "two"]).expect(0);
+    sandbox.only_changed(&before, &["one"]);
+}
+
+#[test]
+fn a_compose_service_stays_with_who_runs_it_when_an_earlier_one_declares_it_too() {
+    let Some(sandbox) = one_project(one_and_two()) else { return };
+    sandbox.plan_then_sync(0);
+    let before = sandbox.ids();
+    let both = format!("{ONE}{}", TWO.strip_prefix("services:\n").expect("one key"));
+    sandbox.commit(&[("a/compose.yaml", &both)], "one wants two's");
+    let output = sandbox.renew(["sync", "--service", "one"]).expect(1);
+    assert!(output.stderr.contains("by a stack of two and by another of one"), "{output}");
+    sandbox.plan_then_sync(1).result("one", "failed").result("two", "ok");
+    sandbox.only_changed(&before, &[]);
 }
 
 const MOUNTS: &str = "\

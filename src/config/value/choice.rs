@@ -1,7 +1,8 @@
 //! Closed choices: each is one enum that owns its words, so that the parser, the schema and the
 //! documentation cannot disagree.
 
-use crate::config::value::{Problem, nearest};
+use crate::config::value::Problem;
+use crate::nearest::nearest;
 
 /// An enum whose every variant has one word in the configuration file.
 macro_rules! choices {

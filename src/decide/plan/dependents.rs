@@ -8,6 +8,7 @@ use super::action::{Action, Reason, Step, key};
 use super::policy::Heal;
 use super::ties::{Join, Joined, Key, Shared, Ties, resolve};
 use super::types::{ContainerFact, ContainerState, Desired, Observed};
+use crate::gather::Gather;
 
 /// Turns the actions of dependents into what their parents' actions ask for. A parent that runs is
 /// not replaced while a dependent that would lose a namespace by it must stay as it is.
@@ -274,7 +275,7 @@ fn is_of(container: &ContainerFact, key: &Key) -> bool {
 }
 
 fn by_key(actions: &[Action]) -> BTreeMap<Key, &Action> {
-    actions.iter().filter(|a| a.reason != Reason::Orphan).map(|a| (key(a), a)).collect()
+    actions.iter().filter(|a| a.reason != Reason::Orphan).map(|a| (key(a), a)).gather()
 }
 
 fn whose(action: &Action, parent: Option<&Key>) -> String {

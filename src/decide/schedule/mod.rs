@@ -23,6 +23,8 @@ use chrono::{DateTime, TimeZone, Utc};
 use every::Every;
 use vixie::Cron;
 
+use crate::nearest::nearest;
+
 pub use error::ScheduleError;
 pub use wall::Moment;
 
@@ -154,12 +156,7 @@ fn parse_named(text: &str, at: usize) -> Result<Kind, ScheduleError> {
 
 fn unknown_name(text: &str, word: &str, at: usize) -> ScheduleError {
     let lower = word.to_ascii_lowercase();
-    let nearest = NAMED
-        .iter()
-        .map(|(name, _)| *name)
-        .chain(["@every"])
-        .min_by_key(|name| strsim::damerau_levenshtein(name, &lower))
-        .filter(|name| strsim::damerau_levenshtein(name, &lower) <= 2);
+    let known = NAMED.iter().map(|(name, _)| *name).chain(["@every"]);
     let error = match NAMED.iter().any(|(name, _)| *name == word) {
         true => ScheduleError::new(
             at + word.len(),
@@ -167,7 +164,7 @@ fn unknown_name(text: &str, word: &str, at: usize) -> ScheduleError {
         ),
         false => ScheduleError::new(at, format!("`{word}` is not a schedule")),
     };
-    match nearest {
+    match nearest(&lower, known) {
         Some(name) if name != word => error.hint(format!("did you mean `{name}`?")),
         Some(name) => error.hint(format!("write `{name}`")),
         None => error.hint(

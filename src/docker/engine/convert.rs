@@ -11,6 +11,7 @@ use super::wire::{
     RestartPolicy,
 };
 use crate::docker::digest::Digest;
+use crate::gather::Gather;
 use crate::sys::ports::{Port, Protocol};
 
 impl From<Info> for types::Info {
@@ -21,7 +22,7 @@ impl From<Info> for types::Info {
             server_version: raw.server_version,
             root_dir: raw.docker_root_dir,
             insecure_registries: types::InsecureRegistries {
-                named: named.map(|(name, config)| (name, config.secure)).collect(),
+                named: named.map(|(name, config)| (name, config.secure)).gather(),
                 blocks: blocks.filter_map(|text| text.parse().ok()).collect(),
             },
             platform: Platform::from_machine(&raw.os_type, &raw.architecture),
@@ -188,7 +189,7 @@ impl From<Network> for types::NetworkInspected {
             id: raw.id,
             name: raw.name,
             labels: raw.labels,
-            containers: containers.map(|(id, end)| (ContainerId(id), end.name)).collect(),
+            containers: containers.map(|(id, end)| (ContainerId(id), end.name)).gather(),
         }
     }
 }

@@ -9,6 +9,7 @@ use super::types::{Image, ImageId};
 use super::{Engine, EngineError, refusal, wire};
 use crate::docker::digest::Digest;
 use crate::docker::reference::{Named, Reference};
+use crate::gather::Gather;
 use crate::sys::http::{Method, escape, escape_path};
 
 /// Set on a container that only keeps its image from being pruned.
@@ -120,7 +121,7 @@ impl Engine {
         let path = format!("/containers/create?name={}", escape(name));
         // What compose built is labelled with a project, and so would be its containers.
         let foreign = image.labels.keys().filter(|label| label.starts_with("com.docker.compose."));
-        let mut labels: BTreeMap<&str, &str> = foreign.map(|label| (label.as_str(), "")).collect();
+        let mut labels: BTreeMap<&str, &str> = foreign.map(|label| (label.as_str(), "")).gather();
         labels.insert(HOLDER, "true");
         let empty = |path: &String| serde_json::json!({ "Type": "tmpfs", "Target": path });
         let mounts: Vec<Value> = image.volumes.iter().map(empty).collect();

@@ -9,6 +9,7 @@ use super::{Deeds, Purpose, Run};
 use crate::config::value::choice::OnFailure;
 use crate::decide::plan::{Action, ImageFact, Wait, Waits, is_change, makes};
 use crate::decide::quarantine::{self, AllFailed, Failed, Target};
+use crate::gather::Gather;
 use crate::problem::{Problem, Trouble};
 use crate::reconcile::remember::goal;
 use crate::reconcile::resolve::short;
@@ -58,7 +59,7 @@ impl Run<'_> {
             let declared = stacks
                 .flat_map(|s| s.services.keys().map(|name| (s.project.clone(), name.clone())));
             let all = recorded.chain(declared);
-            waits.of = all.map(|key| (key, Wait::Hold(words.clone()))).collect();
+            waits.of = all.map(|key| (key, Wait::Hold(words.clone()))).gather();
         } else if !self.record.quarantine.is_empty() {
             let failed = self.failed();
             waits.of = quarantine::waits(&failed, &self.desired, images, now);
@@ -132,7 +133,7 @@ impl Run<'_> {
             })
             .filter(|(_, problem)| !DISTURBED.contains(&problem.reason))
             .filter(|(key, problem)| is_evidence(problem) || is_down(key, deeds))
-            .collect();
+            .gather();
         if bad.is_empty() {
             return None;
         }
@@ -147,7 +148,7 @@ impl Run<'_> {
     pub(super) fn changed(&self, deeds: &Deeds) -> BTreeMap<Key, bool> {
         let tried = deeds.tried.iter().filter(|action| self.changes(action, deeds));
         let mut changed: BTreeMap<Key, bool> =
-            tried.map(|action| (key(action), makes(action))).collect();
+            tried.map(|action| (key(action), makes(action))).gather();
         if !self.record.projects.is_empty() {
             let found = deeds.sight.unproven.iter().filter(|key| !self.restores(key));
             // What became of others was seen, and decided upon.
@@ -213,7 +214,7 @@ impl Run<'_> {
             .iter()
             .filter(often)
             .map(|action| (key(action), problem(&action.compose_service)))
-            .collect();
+            .gather();
         (!bad.is_empty()).then(|| Failure { bad, with: BTreeSet::new() })
     }
 
