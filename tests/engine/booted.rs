@@ -7,10 +7,12 @@ use serde_json::{Value, json};
 
 use crate::support::{Machine, Sandbox, wait_for};
 
-/// No network to be made, since the machine has none.
+/// No network to be made, since the machine has none. Who has a health check is not meant to end:
+/// told to stop as the machine goes down, both exit with 0.
 const LONE: &str = "services:\n  \
-    db: {image: IMAGES/db:1, network_mode: none}\n  \
-    web: {image: IMAGES/web:1, network_mode: none}\n";
+    db: &lone {image: IMAGES/db:1, network_mode: none, \
+    healthcheck: {test: [CMD, /bin/true], interval: 1s}}\n  \
+    web: {<<: *lone, image: IMAGES/web:1}\n";
 
 /// Everything but the state, the tree and the engine's socket can only be read.
 const DROP_IN: &str = "\

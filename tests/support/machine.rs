@@ -141,8 +141,18 @@ impl Machine {
 
     /// Goes down in order, as for a reboot.
     #[track_caller]
-    pub fn shut_down(self) {
+    pub fn shut_down(mut self) {
         self.call(&["systemctl", "reboot"]).expect(0);
-        self.holder.finish();
+        self.holder.wait();
+    }
+}
+
+impl Drop for Machine {
+    /// What the machine knows of a test that fails is gone with it.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let journal = ["journalctl", "--no-pager", "--lines=150", "-u", "renew", "-u", "docker"];
+            eprintln!("{}", self.call(&journal));
+        }
     }
 }

@@ -107,10 +107,17 @@ impl Running {
     /// Waits for the end.
     #[track_caller]
     pub fn finish(mut self) -> Output {
+        let status = self.wait();
+        self.output(status)
+    }
+
+    /// The same, where nobody wants to know what it said.
+    #[track_caller]
+    pub fn wait(&mut self) -> ExitStatus {
         let end = Instant::now() + DEADLINE;
         loop {
             if let Some(status) = self.child.try_wait().expect("to ask for the child") {
-                return self.output(status);
+                return status;
             }
             if Instant::now() > end {
                 let _ = kill_process_group(self.pid(), Signal::KILL);
