@@ -81,7 +81,8 @@ fn work(job: &Job, clock: &SystemClock, fetches: &Arc<SharedFetch>) -> Outcome {
     let host = sync::at(clock, &job.config, job.stop.clone());
     let host = host.triggered_by(job.trigger.name()).sharing(fetches);
     let services = job.config.service(&job.service).into_iter().collect();
-    let order = Order { config: &job.config, services, restart: job.restart };
+    let moved = Arc::clone(&job.moved);
+    let order = Order { config: &job.config, services, restart: job.restart, moved };
     match reconcile::sync(&host, &order) {
         Synced::Done(report) => Outcome::Done(report),
         Synced::ConfigMoved(_) => Outcome::ConfigMoved,

@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal};
 use std::path::Path;
+use std::sync::Arc;
 
 use super::args::SyncArgs;
 use super::signals::Signals;
@@ -264,7 +265,7 @@ fn unknown(config: &Config, args: &SyncArgs) -> Option<Problem> {
 /// The services that are meant: of this host, and named if any were.
 pub fn order<'c>(config: &'c Config, args: &SyncArgs, restart: Restart) -> Order<'c> {
     let services = config.here().filter(|service| named(service, args)).collect();
-    Order { config, services, restart }
+    Order { config, services, restart, moved: Arc::default() }
 }
 
 fn named(service: &Service, args: &SyncArgs) -> bool {

@@ -15,6 +15,7 @@ mod watch;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
@@ -128,6 +129,7 @@ pub fn run(setup: Setup<'_>) -> Result<(), Problem> {
         status: String::new(),
         told_alive: None,
         resumed: BTreeMap::new(),
+        moved: Arc::default(),
         stopping: None,
         over: false,
     };
@@ -192,6 +194,8 @@ struct Daemon<'a> {
     told_alive: Option<Duration>,
     /// Why runs begin that go on with another configuration.
     resumed: BTreeMap<String, Trigger>,
+    /// Whether a run brought another configuration than the one that the runs have.
+    moved: Arc<AtomicBool>,
     /// Until when, on the monotonic clock, runs may go on; and whether they are cancelled by now.
     stopping: Option<(Duration, Drain)>,
     over: bool,
@@ -266,7 +270,8 @@ impl Daemon<'_> {
         let underway = Underway { service: service.clone(), trigger, stop: stop.clone(), patience };
         self.jobs.insert(service.clone(), underway);
         let config = Arc::clone(&self.config);
-        self.pool.run(Job { service, config, trigger, restart, stop });
+        let moved = Arc::clone(&self.moved);
+        self.pool.run(Job { service, config, trigger, restart, moved, stop });
     }
 
     fn ended(&mut self, ended: Ended) {
@@ -290,6 +295,7 @@ impl Daemon<'_> {
                 log::info!("{}: the fetch brought another {}", service, self.follow.path.display());
                 // What is wrong with it is said there.
                 let _ = self.reload();
+                self.moved = Arc::default();
                 self.books.restarts(&service);
                 self.resumed.extend(underway.map(|one| (service.clone(), one.trigger)));
                 self.on(Event::Wanted(service.clone()));

@@ -2,6 +2,7 @@
 //! costs nobody else anything.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -22,6 +23,8 @@ pub struct Job {
     pub trigger: Trigger,
     /// Whether another configuration that it brings starts it anew.
     pub restart: Restart,
+    /// Whether a run with this configuration brought another one.
+    pub moved: Arc<AtomicBool>,
     /// With which it is asked to stop.
     pub stop: Stop,
 }

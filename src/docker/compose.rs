@@ -20,6 +20,11 @@ const PLUGIN_DIRS: &[&str] = &[
     "/usr/libexec/docker/cli-plugins",
 ];
 
+/// A compose file with one bind whose source docker is not to make.
+const NO_HOST_PATH: &[u8] = br#"{"services": {"one": {"image": "one", "volumes": [
+    {"type": "bind", "source": "/one", "target": "/one", "bind": {"create_host_path": false}}
+]}}}"#;
+
 /// The compose plugin of this host and the surroundings it always gets.
 pub struct Compose<'a> {
     exec: &'a dyn Exec,
@@ -115,6 +120,19 @@ impl<'a> Compose<'a> {
         let done = self.run_config(&job, scope)?;
         let warnings = done.complaint();
         Ok((done.stdout, warnings))
+    }
+
+    /// Whether the resolved model leaves `create_host_path: false` out, so that no word means false.
+    ///
+    /// # Errors
+    /// As [`Compose::config`].
+    pub fn leaves_out_no_host_path(&self) -> Result<bool, Problem> {
+        let mut job = self.job(Duration::from_secs(20));
+        // Neither a project nor an `.env` of the folder it runs in has a say.
+        job = job.args(["-p", "asked", "--env-file", "/dev/null", "-f", "-"]);
+        job = job.args(["config", "--format", "json"]);
+        job.stdin = Some(NO_HOST_PATH.to_vec());
+        Ok(!self.run_config(&job, &Scope::default())?.text().contains("create_host_path"))
     }
 
     /// The names of all compose services, those of inactive profiles included.

@@ -83,11 +83,16 @@ impl Work<'_> {
 
 impl Apply<'_> {
     /// Does what the actions say, stack by stack, and looks again at changes that nobody has seen to
-    /// be good. What depends on something that is not good is left as it is; all else is done.
+    /// be good. What depends on something that is not good is left as it is; all else is done. Returns
+    /// those of the actions that were left for another run.
     ///
     /// # Errors
     /// When we are asked to stop. Everything else is a verdict on a compose service.
-    pub fn run(&self, actions: &[Action], verdicts: &mut Verdicts) -> Result<(), Problem> {
+    pub fn run(&self, actions: &[Action], verdicts: &mut Verdicts) -> Result<Vec<Key>, Problem> {
+        let removals = actions.iter().filter(|action| action.step == Step::Remove);
+        let (first, last): (Vec<&Action>, Vec<&Action>) =
+            removals.partition(|action| self.is_in_the_way(action, actions));
+        self.remove_all(&first, verdicts);
         let ties = ties(self.desired);
         for index in stack_order(self.desired, self.sequence) {
             let (Some(stack), Some(desired)) =
@@ -129,12 +134,10 @@ impl Apply<'_> {
             }
             self.run_stack(&work, &acting, &changing, verdicts)?;
         }
-        for action in actions.iter().filter(|action| action.step == Step::Remove) {
-            if let Err(problem) = self.remove(action) {
-                verdicts.insert(key(action), Verdict::Bad(problem));
-            }
-        }
-        Ok(())
+        let (stay, go): (Vec<&Action>, Vec<&Action>) =
+            last.into_iter().partition(|action| self.is_still_needed(action, verdicts));
+        self.remove_all(&go, verdicts);
+        Ok(stay.into_iter().map(key).collect())
     }
 
     /// The services that are acted on, and beside them those that must be good first: changes of a

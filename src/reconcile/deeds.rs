@@ -1,11 +1,14 @@
 //! What a run did so far, and what is left of its plan. Pure.
 
+use std::collections::BTreeSet;
+
 use super::apply::Verdicts;
 use super::observe::Sight;
 use super::precheck::Doomed;
 use super::pull::Failed;
 use super::todo::{Obstacles, possible};
 use crate::decide::plan::Action;
+use crate::docker::engine::ContainerId;
 
 /// What a run did so far.
 pub struct Deeds {
@@ -15,6 +18,8 @@ pub struct Deeds {
     pub failed: Failed,
     /// What is known to fail.
     pub doomed: Doomed,
+    /// Containers that ran before anything was changed.
+    pub ran_before: BTreeSet<ContainerId>,
     /// What was carried out or tried.
     pub tried: Vec<Action>,
     /// What became of it.

@@ -1,7 +1,7 @@
 //! The quorum gate of a run: asked once, immediately before the first running container would stop.
 //! What it refuses stays in the plan as refused; starting what is down never asks it.
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, RefCell};
 use std::path::Path;
 use std::time::Duration;
 
@@ -37,7 +37,8 @@ pub struct QuorumGate<'a> {
     host: &'a Host<'a>,
     service: &'a Service,
     answered: RefCell<Option<String>>,
-    judgement: OnceCell<Judgement>,
+    judgement: RefCell<Option<Judgement>>,
+    own_url_silent: Cell<bool>,
     said: Cell<Gate>,
 }
 
@@ -45,8 +46,9 @@ impl<'a> QuorumGate<'a> {
     /// A gate that was not asked. `answered` is the own address that is known to have answered.
     #[must_use]
     pub fn new(host: &'a Host<'a>, service: &'a Service, answered: Option<String>) -> Self {
-        let (answered, judgement) = (RefCell::new(answered), OnceCell::new());
-        QuorumGate { host, service, answered, judgement, said: Cell::new(Gate::Unasked) }
+        let (answered, judgement) = (RefCell::new(answered), RefCell::new(None));
+        let (own_url_silent, said) = (Cell::new(false), Cell::new(Gate::Unasked));
+        QuorumGate { host, service, answered, judgement, own_url_silent, said }
     }
 
     /// What it said in the end.
@@ -74,13 +76,13 @@ impl<'a> QuorumGate<'a> {
         if !actions.iter().any(stops) {
             return Ok(());
         }
-        if self.judgement.get().is_none() {
+        if self.judgement.borrow().is_none() {
             let stopping = self.stopping(actions, sight)?;
             let judgement = self.ask(&stopping)?;
             log::debug!("{}: gate: {judgement}", self.service.name.as_str());
-            let _ = self.judgement.set(judgement);
+            self.judgement.replace(Some(judgement));
         }
-        let refused = match self.judgement.get() {
+        let refused = match &*self.judgement.borrow() {
             Some(Judgement::Open) => {
                 self.said.set(Gate::Open);
                 return Ok(());
@@ -101,6 +103,14 @@ impl<'a> QuorumGate<'a> {
             action.pull = false;
         }
         Ok(())
+    }
+
+    /// Asks again the next time something would stop. A refusal stands: its pull was left out.
+    pub fn forget_consent(&self) {
+        let mut judgement = self.judgement.borrow_mut();
+        if !matches!(*judgement, Some(Judgement::Refused { .. })) {
+            *judgement = None;
+        }
     }
 
     /// The containers that would be stopped, and whether each does its work.
@@ -154,6 +164,25 @@ impl<'a> QuorumGate<'a> {
         Ok(opinion.judgement)
     }
 
+    /// Asks the own address before a change, where the gate did not: what is silent already says nothing
+    /// about the change by staying so.
+    ///
+    /// # Errors
+    /// When we are asked to stop, or TLS cannot be set up.
+    pub fn listen_before(&self) -> Result<(), Problem> {
+        let health = &self.service.health;
+        let Some(url) = health.local_url.as_ref().filter(|_| self.answered().is_some()) else {
+            return Ok(());
+        };
+        if self.said.get() == Gate::Unasked {
+            let target = Target::new(url.as_str());
+            let said = self
+                .with_prober(|prober| prober.local(&target, History::Answered, health.timeout))?;
+            self.own_url_silent.set(said != LocalUrl::Answers);
+        }
+        Ok(())
+    }
+
     /// Asks the own address after a change: until it answers if it did before, else once.
     ///
     /// # Errors
@@ -163,7 +192,8 @@ impl<'a> QuorumGate<'a> {
         let Some(url) = &health.local_url else { return Ok(OwnUrl::Unknown) };
         let target = Target::new(url.as_str());
         // What was silent before the change says nothing about it by staying so.
-        let known = self.answered().is_some() && self.said.get() != Gate::Bypassed;
+        let silent = self.own_url_silent.get() || self.said.get() == Gate::Bypassed;
+        let known = self.answered().is_some() && !silent;
         let end = self.host.clock.monotonic() + patience;
         self.with_prober(|prober| {
             loop {

@@ -52,7 +52,7 @@ impl InForce {
             remembered.accepted.extend(moved.map(|danger| danger.fingerprint));
         }
         let healed = plan(&desired, &remembered, &observed);
-        put_off(actions, &healed, declared, memory, &sight.observed, &self.waits)
+        put_off(actions, (&healed, &self.desired), declared, memory, &sight.observed, &self.waits)
     }
 
     /// What was seen, with the containers of those that are restored told apart: only the recorded ones
@@ -111,7 +111,7 @@ impl Stacks {
                 };
                 let declared = stack.model().service(name).is_some();
                 // What git no longer declares goes where the rest of its project is.
-                let left = waits.of.contains_key(&key) && !self.declare(name);
+                let left = !self.declare(name);
                 if !past.definition["service"].is_object() || !(declared || left) {
                     continue;
                 }

@@ -206,14 +206,10 @@ fn images(
     }
     let mut parsed: BTreeMap<&str, Reference> = BTreeMap::new();
     for name in wanted.keys() {
-        let reference = Reference::parse(name).map_err(|error| {
-            Problem::setup(
-                "image_reference",
-                error.to_string(),
-                "correct `image:` in the compose file",
-            )
-        })?;
-        parsed.insert(name, reference);
+        // What is no reference is nowhere: whoever is to be made from it will hear of it.
+        if let Ok(reference) = Reference::parse(name) {
+            parsed.insert(name, reference);
+        }
     }
     let references: Vec<Reference> = parsed.values().cloned().collect();
     let local = host.engine()?.images(&references)?;

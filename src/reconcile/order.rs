@@ -1,14 +1,14 @@
 //! What waits for what while a plan is carried out, and what compose is to make in one go. Used by
 //! `apply` alone; pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::apply::{Verdicts, Work};
 use super::model::Model;
 use super::todo::makes;
 use super::verify::Verdict;
-use crate::decide::plan::{Action, DesiredService, Parent, Shared, Step, Tie};
-use crate::decide::waves::{Condition, Dependencies};
+use crate::decide::plan::{Action, DesiredService, Lifetime, Parent, Reason, Shared, Step, Tie};
+use crate::decide::waves::{Condition, Dependencies, reachable};
 
 /// Who waits for whom in a stack. A dependent and the parent whose namespace or volumes it takes are
 /// made together: compose knows their order, and the dependent is cut off for no longer than it has
@@ -34,7 +34,37 @@ pub fn order(
             }
         }
     }
+    after_one_shots(&mut depends_on, services, acting);
     depends_on
+}
+
+/// Has what git changes wait for the one-shots that others wait for, unless they need it themselves:
+/// where a migration fails, everything else is as it was. What is down is not kept waiting.
+fn after_one_shots(
+    depends_on: &mut Dependencies,
+    services: &BTreeMap<String, DesiredService>,
+    acting: &BTreeMap<&str, &Action>,
+) {
+    let awaited = |name: &str| {
+        depends_on.values().any(|on| on.get(name) == Some(&Condition::Completed))
+            && services.get(name).is_some_and(|one| one.lifetime == Lifetime::OneShot)
+    };
+    let to_run = acting.iter().filter(|(name, action)| makes(action) && awaited(name));
+    let to_run: Vec<(&str, BTreeSet<String>)> =
+        to_run.map(|(name, _)| (*name, reachable(name, depends_on))).collect();
+    let follows = |action: &Action| {
+        let repairs = matches!(action.reason, Reason::Unhealthy | Reason::Dependent);
+        action.step == Step::Recreate && !repairs
+    };
+    for (name, _) in acting.iter().filter(|(_, action)| follows(action)) {
+        for (one_shot, needs) in &to_run {
+            let first = to_run.iter().any(|(other, _)| other == name);
+            if !first && !needs.contains(*name) {
+                let on = depends_on.entry((*name).to_owned()).or_default();
+                on.entry((*one_shot).to_owned()).or_insert(Condition::Completed);
+            }
+        }
+    }
 }
 
 impl Work<'_> {

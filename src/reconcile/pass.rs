@@ -4,6 +4,8 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::Host;
@@ -31,6 +33,9 @@ pub struct Order<'a> {
     pub services: Vec<&'a Service>,
     /// Whether a configuration file that the fetch brings may start the pass again.
     pub restart: Restart,
+    /// Whether any pass with this configuration has put another file in its place. Set and asked under
+    /// the lock of the repository: the passes behind it find nothing left to move.
+    pub moved: Arc<AtomicBool>,
 }
 
 /// Whether a pass may be started again with a configuration that it brought itself.
@@ -121,6 +126,7 @@ fn try_sync(host: &Host<'_>, order: &Order<'_>) -> Result<Synced, Problem> {
             (Pass::new(&ground, &stays), false)
         }
     };
+    let config_moved = order.moved.fetch_or(config_moved, Ordering::SeqCst) || config_moved;
     drop(lock);
     if config_moved && order.restart == Restart::Allowed {
         return Ok(Synced::ConfigMoved(pass.commits()));

@@ -8,8 +8,9 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::Host;
-use super::model::{Model, inside, referred};
+use super::model::Model;
 use super::observe::Sight;
+use super::pull::parse;
 use super::stack::{Stack, Stacks};
 use super::todo::{Key, key, makes};
 use crate::decide::plan::{Action, Step};
@@ -18,7 +19,10 @@ use crate::docker::reference::Reference;
 use crate::problem::Problem;
 use crate::sys;
 
+mod paths;
 mod ports;
+
+pub use ports::has_what_it_needs;
 
 /// Compose services that cannot be made now, and why.
 pub type Doomed = BTreeMap<Key, Problem>;
@@ -107,41 +111,11 @@ impl<'a> Precheck<'a> {
         self.port(candidate)
     }
 
-    /// Devices, and what is mounted and not made by docker.
-    fn path(&self, candidate: &Candidate<'_>) -> Option<Problem> {
-        let name = candidate.name();
-        for device in candidate.declared["devices"].as_array().into_iter().flatten() {
-            let source = device["source"].as_str().or(device.as_str()).unwrap_or_default();
-            let path = plain(source.split(':').next().unwrap_or_default());
-            // Without a slash it is a device of the container device interface.
-            if path.starts_with('/') && !Path::new(&path).exists() {
-                let message =
-                    format!("{name} needs the device {path}, which this host does not have");
-                return Some(Problem::engine(
-                    "device_missing",
-                    message,
-                    "attach it, load its driver, or take it out of `devices:`",
-                ));
-            }
-        }
-        let lost =
-            mounted(candidate).into_iter().find(|path| !self.will_be_there(candidate, path))?;
-        Some(Problem::engine(
-            "mount_missing",
-            format!("{name} mounts {lost}, which does not exist"),
-            format!("make {lost} on this host, or push it to the repository if it belongs there"),
-        ))
-    }
-
-    /// Whether a path is there, or comes with the commit: files move after this.
-    fn will_be_there(&self, candidate: &Candidate<'_>, path: &str) -> bool {
-        let comes = inside(path, self.top)
-            .is_some_and(|path| candidate.stack.resolved.sources.contains_key(&path));
-        comes || Path::new(path).exists()
-    }
-
     fn image(&self, candidate: &Candidate<'_>) -> Result<Option<Problem>, Problem> {
-        let image = candidate.action.image.declared.as_deref().unwrap_or_default();
+        let Some(image) = candidate.action.image.declared.as_deref() else { return Ok(None) };
+        if let Err(problem) = parse(image) {
+            return Ok(Some(problem));
+        }
         let here = self.sight.observed.images.get(image);
         let absent = here.is_some_and(|fact| fact.local_id.is_none()) && !candidate.action.pull;
         let problem = || {
@@ -221,7 +195,8 @@ impl<'a> Precheck<'a> {
         for wanted in self.names(candidate) {
             let id = ContainerId(wanted.clone());
             let Some(found) = self.host.engine()?.inspect(&id)? else { continue };
-            if found.name != wanted || candidate.owns(&found.labels) {
+            let stays = found.name == wanted && !self.goes(&found.id);
+            if !stays || candidate.owns(&found.labels) {
                 continue;
             }
             return Ok(Some(Problem::engine(
@@ -259,6 +234,12 @@ impl<'a> Precheck<'a> {
         Ok(self.running.get().map(Vec::as_slice).unwrap_or_default())
     }
 
+    /// Whether a container is removed in this run.
+    fn goes(&self, id: &ContainerId) -> bool {
+        let removes = |action: &&Action| action.step == Step::Remove;
+        self.actions.iter().filter(removes).any(|action| action.containers.contains(&id.0))
+    }
+
     /// The action of this run that replaces the containers of a compose service.
     fn replacing(&self, key: &Key) -> Option<&Action> {
         let of = |action: &&Action| action.project == key.0 && action.compose_service == key.1;
@@ -275,34 +256,9 @@ fn who(id: &str, labels: &BTreeMap<String, String>) -> String {
     }
 }
 
-/// Paths that docker does not make: binds with `create_host_path: false`, configs and secrets.
-/// In compose's JSON the key is left out when it has its default, which was `false` up to 2.26; what
-/// newer versions leave out is `true`. In between nobody knows: then the engine will say.
-fn mounted(candidate: &Candidate<'_>) -> Vec<String> {
-    let older = leaves_false_out(&candidate.stack.resolved.compose_version);
-    let must_be_there = |volume: &&Value| {
-        let made = volume["bind"]["create_host_path"].as_bool();
-        volume["type"] == "bind" && (made == Some(false) || (older && made.is_none()))
-    };
-    let volumes = candidate.declared["volumes"].as_array().into_iter().flatten();
-    let binds = volumes.filter(must_be_there).filter_map(|volume| volume["source"].as_str());
-    let files = ["configs", "secrets"].into_iter().flat_map(|section| {
-        let names = referred(&candidate.declared[section]);
-        names
-            .into_iter()
-            .filter_map(move |name| candidate.model().top(section, &name)["file"].as_str())
-    });
-    binds.chain(files).map(plain).collect()
-}
-
 /// A text of compose's JSON, in which a dollar is written twice.
 fn plain(text: &str) -> String {
     text.replace("$$", "$")
-}
-
-fn leaves_false_out(version: &str) -> bool {
-    let mut parts = version.split('.').map(|part| part.parse::<u32>().ok());
-    matches!((parts.next().flatten(), parts.next().flatten()), (Some(2), Some(0..=26)))
 }
 
 /// Whether this host runs programs for a processor: its own, the smaller one of its family, or one

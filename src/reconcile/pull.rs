@@ -39,14 +39,20 @@ pub fn pull(host: &Host<'_>, actions: &[Action], limits: Limits) -> Failed {
     failed
 }
 
-fn pull_one(host: &Host<'_>, reference: &str, stall: Duration) -> Result<(), Problem> {
-    let parsed = Reference::parse(reference).map_err(|cause| {
+/// # Errors
+/// `image_reference`.
+pub fn parse(reference: &str) -> Result<Reference, Problem> {
+    Reference::parse(reference).map_err(|cause| {
         Problem::setup(
             "image_reference",
-            format!("{reference} is no image reference: {cause}"),
-            "correct `image:` in the compose file",
+            format!("`image: {reference}` names no image: {cause}"),
+            "correct it in the compose file, or set the variable that is missing in it",
         )
-    })?;
+    })
+}
+
+fn pull_one(host: &Host<'_>, reference: &str, stall: Duration) -> Result<(), Problem> {
+    let parsed = parse(reference)?;
     log::info!("pulling {reference}");
     let Some(image) = parsed.named() else {
         return Err(Problem::engine(

@@ -10,7 +10,7 @@ use super::held::Held;
 use super::observe::Sight;
 use super::resolve::inputs;
 use super::stack::{Stack, Stacks};
-use super::todo::{Key, starts_again};
+use super::todo::{Key, key, starts_again};
 use super::verify::Verdict;
 use crate::decide::plan::{
     Action, Definition, Desired, DesiredService, FilesAction, Lifetime, Reason, Step,
@@ -67,6 +67,7 @@ pub fn remember(old: &Record, facts: &Facts<'_>, now: DateTime<Utc>) -> Record {
             }
         }
     }
+    carry_over_leaving(&mut record, old, facts);
     if facts.stacks.fallen_back.is_none() {
         record.paths = facts.stacks.paths();
         if !facts.held.0.is_empty() {
@@ -79,6 +80,24 @@ pub fn remember(old: &Record, facts: &Facts<'_>, now: DateTime<Utc>) -> Record {
         record.at = Some(now);
     }
     record
+}
+
+/// What git no longer declares is in force until it is gone: as long as its removal is only planned, it
+/// is what a change that goes bad is undone to.
+fn carry_over_leaving(record: &mut Record, old: &Record, facts: &Facts<'_>) {
+    let leaving = facts.actions.iter().filter(|action| {
+        let reported = action.step == Step::Nothing && action.reason == Reason::Orphan;
+        let declared = facts.desired.of(&action.project, &action.compose_service);
+        !reported && declared.is_none() && facts.sight.of(&key(action)).next().is_some()
+    });
+    for action in leaving {
+        let (project, name) = key(action);
+        if let (Some(past), Some(now)) =
+            (old.service(&project, &name), record.projects.get_mut(&project))
+        {
+            now.services.insert(name, past.clone());
+        }
+    }
 }
 
 /// A change that is not known to be good is remembered: the next run looks at it again, and does not

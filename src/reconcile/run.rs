@@ -29,7 +29,7 @@ use super::report::{Outcome, ServiceReport, Story};
 use super::script::Scripts;
 use super::stack::Stacks;
 use super::todo::key;
-use super::unset::refuse;
+use super::unset::{Unset, refuse};
 use super::verify::Verdict;
 use crate::config::Service;
 use crate::decide::plan::{Action, Changes, Desired, ImageFact, Step, plan, settle};
@@ -134,10 +134,8 @@ impl<'a> Run<'a> {
     ) -> Result<Run<'a>, Problem> {
         let stacks = Stacks::resolve(service, &pass.resolver, &pass.state, lock, pass.host)?;
         let (changes, no_time) = policy::changes(pass.host, service, &stacks, &record)?;
-        let mut desired = stacks.desired(service, pass.git.top(), &changes);
-        desired.directories = directories(pass);
         let window = match changes {
-            Changes::Deferred(until) => Some(until),
+            Changes::Deferred(ref until) => Some(until.clone()),
             Changes::Allowed | Changes::Observed => None,
         };
         let gate = QuorumGate::new(pass.host, service, record.local_url_answered.clone());
@@ -149,15 +147,22 @@ impl<'a> Run<'a> {
             lock,
             record,
             stacks,
-            desired,
+            desired: Desired::default(),
             in_force,
             window,
             purpose,
             gate,
             no_time,
         };
+        run.declare(&changes);
         run.keep_up(None)?;
         Ok(run)
+    }
+
+    /// What git declares, where changes may be made so far.
+    fn declare(&mut self, changes: &Changes) {
+        self.desired = self.stacks.desired(self.service, self.pass.git.top(), changes);
+        self.desired.directories = directories(self.pass);
     }
 
     /// Finds out who waits, and what is kept up instead. Before the images are known, all that may
@@ -235,6 +240,11 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// What is refused because nothing sets a variable.
+    fn unset(&self, actions: &[Action]) -> Option<Unset> {
+        refuse(&self.stacks, &self.desired, &self.stacks.memory(&self.record), actions)
+    }
+
     fn report(&self) -> ServiceReport {
         let mut report = ServiceReport::new(self.service.name.as_str());
         report.error = self.stacks.fallen_back.clone().or_else(|| self.no_time.clone());
@@ -253,7 +263,7 @@ impl<'a> Run<'a> {
         report.actions = self.plan(&sight)?;
         report.gate = self.gate.said();
         report.actions.retain(|action| self.pass.siblings.is_first_to_remove(action));
-        report.error = report.error.or_else(|| refuse(&self.stacks, &report.actions));
+        report.error = report.error.or_else(|| Some(self.unset(&report.actions)?.problem));
         report.error = report.error.or(self.doomed(&sight, &report.actions)?.into_values().next());
         if report.actions.iter().any(|action| stops(action, &sight)) {
             let scripts = Scripts::new(self.pass, self.service, &self.record.commit);

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 
 use crate::config::Config;
 use crate::problem::Problem;
-use crate::state::{Hold, Record, Release, StateDir};
+use crate::state::{Hold, Projects, Record, Release, StateDir};
 
 /// Lifts what keeps a service from following git: failed targets are tried again, and it is no longer
 /// held on a release. Returns whether there was anything.
@@ -64,7 +64,7 @@ pub fn rollback(
         state.keep_release(&lock, &record, n_kept + 1)?;
     }
     let held = Record {
-        projects: release.projects.clone(),
+        projects: gone_back(&record.projects, &release.projects),
         commit: release.commit.clone(),
         at: Some(now),
         release: release.id,
@@ -76,6 +76,20 @@ pub fn rollback(
     };
     state.store(&lock, &held)?;
     Ok(release.clone())
+}
+
+/// What was in force, with what is now where the very same would run: its containers stay.
+fn gone_back(is: &Projects, was: &Projects) -> Projects {
+    let mut back = was.clone();
+    for (project, past) in &mut back {
+        for (name, one) in &mut past.services {
+            let now = is.get(project).and_then(|now| now.services.get(name));
+            if let Some(now) = now.filter(|now| now.runs_as(one) && now.replicas == one.replicas) {
+                one.clone_from(now);
+            }
+        }
+    }
+    back
 }
 
 fn choose<'r>(releases: &'r [Release], record: &Record, to: Option<u64>) -> Option<&'r Release> {

@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::held::Held;
 use super::precheck::Doomed;
 use super::pull::Failed;
+use super::unset::Unset;
 use crate::decide::plan::{Action, Desired, Observed, Reason, Step, Wait, Waits, together};
 use crate::decide::waves::{Condition, Dependencies, reachable};
-use crate::problem::Problem;
 use crate::state::Record;
 
 pub use crate::decide::plan::{Key, key, makes};
@@ -32,8 +32,8 @@ pub struct Obstacles<'a> {
     pub failed: &'a Failed,
     /// What is known to fail.
     pub doomed: &'a Doomed,
-    /// Whether a variable of the compose files is set by nothing.
-    pub unset: Option<&'a Problem>,
+    /// Changes with a variable that nothing sets.
+    pub unset: Option<&'a Unset>,
     /// Files that did not move.
     pub held: &'a Held,
     /// What the stacks declare.
@@ -58,7 +58,8 @@ impl Obstacles<'_> {
             Step::Signal => !self.waits_for_files(action),
             Step::Recreate | Step::Start | Step::Remove => {
                 let doomed = self.doomed.contains_key(&key(action));
-                !lost && !doomed && self.unset.is_none() && !self.waits_for_files(action)
+                let unset = self.unset.is_some_and(|one| one.refused.contains(&key(action)));
+                !lost && !doomed && !unset && !self.waits_for_files(action)
             }
         }
     }
@@ -119,8 +120,12 @@ pub fn possible(
             *how == Condition::Completed && blocked.contains(&one_shot)
         })
     };
+    // What leaves may be what cannot be made, under its old name.
+    let stays = |action: &Action| {
+        action.reason == Reason::Orphan && blocked.iter().any(|key| key.0 == action.project)
+    };
     let can = |action: &Action| {
-        let able = obstacles.allow(action) && !(makes(action) && waits(action));
+        let able = obstacles.allow(action) && !(makes(action) && waits(action)) && !stays(action);
         done(action) || able && may(action)
     };
     let mut todo = together(planned, obstacles.desired, observed, can);

@@ -5,25 +5,45 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::stack::Stacks;
-use super::todo::makes;
-use crate::decide::plan::Action;
+use super::todo::{Key, key, makes};
+use crate::decide::plan::{Action, Desired, Memory, is_change};
 use crate::problem::Problem;
 
-/// A variable that nothing defines is harmless in what runs already, and a mistake in a change.
+/// What is not made because the compose files use a variable that nothing sets.
+pub struct Unset {
+    /// The variables, and the way out.
+    pub problem: Problem,
+    /// Whose change it is.
+    pub refused: BTreeSet<Key>,
+}
+
+/// A variable that nothing defines is harmless in what runs already and comes back as it was, and a
+/// mistake in a change.
 #[must_use]
-pub fn refuse(stacks: &Stacks, actions: &[Action]) -> Option<Problem> {
+pub fn refuse(
+    stacks: &Stacks,
+    desired: &Desired,
+    memory: &Memory,
+    actions: &[Action],
+) -> Option<Unset> {
     let unset = stacks.unset_variables();
-    let names = actions
-        .iter()
-        .filter(|action| makes(action))
-        .find_map(|action| unset.get(action.project.as_str()))?
-        .join(", ");
-    Some(Problem::setup(
+    let brings = |action: &&Action| {
+        let past = memory.projects.get(&action.project);
+        let past = past.and_then(|past| past.services.get(&action.compose_service));
+        let declared = desired.of(&action.project, &action.compose_service);
+        let other = past.zip(declared).is_some_and(|(past, now)| past.definition != now.definition);
+        makes(action) && (other || is_change(action, desired, memory))
+    };
+    let of_project = |action: &&Action| unset.contains_key(action.project.as_str());
+    let refused: Vec<&Action> = actions.iter().filter(of_project).filter(brings).collect();
+    let names = unset.get(refused.first()?.project.as_str())?.join(", ");
+    let problem = Problem::setup(
         "unset_variable",
         format!("the compose files use {names}, which nothing sets"),
         "set it in `.env` or env_file, or give it a default (`${NAME:-value}`); a `$` that is \
          meant stands in single quotes in an env file",
-    ))
+    );
+    Some(Unset { problem, refused: refused.into_iter().map(key).collect() })
 }
 
 /// The variables that compose set to a blank, or where they stand.

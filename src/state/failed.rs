@@ -52,6 +52,9 @@ pub struct Probation {
     pub unverified: bool,
     /// What was changed, by project.
     pub services: BTreeMap<String, BTreeSet<String>>,
+    /// Containers that ran before the change: their restarts so far are not its doing.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub ran_before: BTreeSet<String>,
 }
 
 /// A person put the service back to an earlier release.

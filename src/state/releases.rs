@@ -74,6 +74,27 @@ impl StateDir {
             at: record.at,
             projects: record.projects.clone(),
         });
+        self.store_releases(lock, releases, n_kept)
+    }
+
+    /// Forgets all but the `n_kept` newest earlier releases.
+    ///
+    /// # Errors
+    /// When the file cannot be replaced.
+    pub fn forget_releases(&self, lock: &ServiceLock, n_kept: usize) -> Result<(), Problem> {
+        let releases = self.releases(lock.service());
+        if releases.len() <= n_kept {
+            return Ok(());
+        }
+        self.store_releases(lock, releases, n_kept)
+    }
+
+    fn store_releases(
+        &self,
+        lock: &ServiceLock,
+        mut releases: Vec<Release>,
+        n_kept: usize,
+    ) -> Result<(), Problem> {
         let excess = releases.len().saturating_sub(n_kept);
         releases.drain(..excess);
         let path = self.releases_path(lock.service());

@@ -7,6 +7,9 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+/// The type of the first record of TLS (RFC 8446, section 5.1).
+const TLS_HANDSHAKE: u8 = 22;
+
 /// What is done with a request.
 pub enum Turn {
     /// It is passed on.
@@ -100,6 +103,13 @@ fn serve(
     script: &Script,
 ) -> std::io::Result<()> {
     let mut client = BufReader::new(client);
+    // Who tries TLS first goes on without it only after words of HTTP, as most servers say them.
+    let hello = client.fill_buf()?;
+    if hello.first() == Some(&TLS_HANDSHAKE) {
+        let length = hello.len();
+        client.consume(length);
+        return client.get_mut().write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+    }
     let head = head(&mut client)?;
     let Some(line) = head.first().map(|line| line.rsplit_once(' ').unwrap_or((line, "")).0) else {
         return Ok(());

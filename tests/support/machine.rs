@@ -151,7 +151,8 @@ impl Drop for Machine {
     /// What the machine knows of a test that fails is gone with it.
     fn drop(&mut self) {
         if std::thread::panicking() {
-            let journal = ["journalctl", "--no-pager", "--lines=150", "-u", "renew", "-u", "docker"];
+            let journal =
+                ["journalctl", "--no-pager", "--lines=150", "-u", "renew", "-u", "docker"];
             eprintln!("{}", self.call(&journal));
         }
     }

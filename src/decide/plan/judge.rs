@@ -53,8 +53,9 @@ pub fn judge(
     } else {
         frozen(&there)
             .or_else(|| drift(service, past, &there, &image))
+            .or_else(|| too_many(service, past, &there))
             .or_else(|| standing(service, &there))
-            .or_else(|| number(service, past, &there))
+            .or_else(|| too_few(service, &there))
             .or_else(|| unhealthy(service, &there, observed))
             .unwrap_or_else(|| calm(service, past, &image, &there))
     };
@@ -207,24 +208,28 @@ fn standing(service: &DesiredService, there: &[&ContainerFact]) -> Option<Verdic
     None
 }
 
-/// Whether there are too few containers, or more than since git scaled the service down.
-fn number(
+/// Whether there are too few containers.
+fn too_few(service: &DesiredService, there: &[&ContainerFact]) -> Option<Verdict> {
+    let detail = format!("{} of {} containers", there.len(), service.replicas);
+    let few = there.len() < service.replicas as usize;
+    few.then(|| Verdict::new(Step::Start, Reason::Missing, detail))
+}
+
+/// Whether there are more containers than since git scaled the service down. Asked before any of them
+/// is started: one that stands still may be one of those that go.
+fn too_many(
     service: &DesiredService,
     past: Option<&ServiceMemory>,
     there: &[&ContainerFact],
 ) -> Option<Verdict> {
     let wanted = service.replicas as usize;
-    if there.len() < wanted {
-        let detail = format!("{} of {wanted} containers", there.len());
-        return Some(Verdict::new(Step::Start, Reason::Missing, detail));
-    }
     let declared_before = past.map_or(service.replicas, |past| past.replicas);
-    if there.len() > wanted && declared_before > service.replicas {
-        let excess = there[wanted..].iter().map(|c| c.id.clone()).collect();
-        let detail = format!("scaled from {declared_before} to {wanted}");
-        return Some(Verdict::new(Step::Remove, Reason::Config, detail).on(excess));
+    if there.len() <= wanted || declared_before <= service.replicas {
+        return None;
     }
-    None
+    let excess = there[wanted..].iter().map(|c| c.id.clone()).collect();
+    let detail = format!("scaled from {declared_before} to {wanted}");
+    Some(Verdict::new(Step::Remove, Reason::Config, detail).on(excess))
 }
 
 /// Whether a health check fails, where that is acted on.

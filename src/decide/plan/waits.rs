@@ -100,11 +100,11 @@ pub fn resting(in_force: &Desired, waits: &Waits) -> Desired {
 }
 
 /// The plan for what git declares, with `healed`, the plan for what is in force ([`resting`]), in the
-/// place of those that wait.
+/// place of those that wait. `in_force` is what that plan was made for.
 #[must_use]
 pub fn put_off(
     actions: Vec<Action>,
-    healed: &[Action],
+    (healed, in_force): (&[Action], &Desired),
     desired: &Desired,
     memory: &Memory,
     observed: &Observed,
@@ -129,7 +129,9 @@ pub fn put_off(
         let healing = healing_of(&key(&action));
         match (waits.get(&key(&action)), healing) {
             (Some(Wait::Window(until)), _) => {
-                in_a_window(action, healing, until, &|action| is_change(action, desired, memory))
+                let heals = |healing: &&Action| !is_change(healing, in_force, memory);
+                let changes = is_change(&action, desired, memory);
+                in_a_window(action, changes, healing.filter(heals), until)
             }
             (Some(wait), _) => {
                 put_back(action, healing, &told(wait), wait.reason(), memory, observed)
@@ -149,19 +151,14 @@ pub fn put_off(
 }
 
 /// Changes are put off, and what is in force is kept running where something is down.
-fn in_a_window(
-    action: Action,
-    healing: Option<&Action>,
-    until: &str,
-    changes: &dyn Fn(&Action) -> bool,
-) -> Action {
-    match healing.filter(|healing| !changes(healing)) {
-        Some(healing) if changes(&action) => {
+fn in_a_window(action: Action, changes: bool, healing: Option<&Action>, until: &str) -> Action {
+    match healing {
+        Some(healing) if changes => {
             let why = format!("deferred until {until}: {}", wanted(&action));
             Action { detail: format!("{}; {why}", healing.detail), ..healing.clone() }
         }
         Some(healing) => healing.clone(),
-        None if changes(&action) || action.step != Step::Nothing => deferred(action, until),
+        None if changes || action.step != Step::Nothing => deferred(action, until),
         None => action,
     }
 }

@@ -111,7 +111,7 @@ impl Host {
         let (memory, observed) = (self.memory(), self.observed());
         let healed = plan(&resting(&kept, &waits), &memory, &observed);
         let actions = plan(&declared, &memory, &observed);
-        (put_off(actions, &healed, &declared, &memory, &observed, &waits), waits)
+        (put_off(actions, (&healed, &kept), &declared, &memory, &observed, &waits), waits)
     }
 
     /// Makes one container, good or not.

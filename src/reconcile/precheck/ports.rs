@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::{Candidate, Precheck, who};
+use super::{Candidate, Precheck, plain, who};
 use crate::decide::plan::Step;
 use crate::decide::waves::reachable;
 use crate::docker::engine::Container;
@@ -61,10 +61,13 @@ impl Precheck<'_> {
     }
 
     /// Whether a container will have given a port up when this one is made: it is replaced by it, or
-    /// by one before it that does not want the port any more.
+    /// by one before it that does not want the port any more; or it is removed.
     fn leaves(&self, candidate: &Candidate<'_>, other: &Container, port: &Port) -> bool {
         if candidate.owns(&other.labels) {
             return candidate.action.step == Step::Recreate;
+        }
+        if self.goes(&other.id) {
+            return true;
         }
         let key = (other.project.clone(), other.compose_service.clone());
         let before = other.project == candidate.key.0
@@ -75,6 +78,15 @@ impl Precheck<'_> {
         });
         before && !keeps && self.replacing(&key).is_some()
     }
+}
+
+/// Whether a container has what one that is declared so needs for itself: a port, or its name.
+pub fn has_what_it_needs(other: &Container, declared: &Value) -> bool {
+    let ports = wanted(declared);
+    let mut ports = ports.iter().flatten();
+    let name = declared["container_name"].as_str().map(plain);
+    name.as_ref() == Some(&other.name)
+        || ports.any(|port| other.ports.iter().any(|published| published.overlaps(port)))
 }
 
 fn whose(other: &Container) -> String {

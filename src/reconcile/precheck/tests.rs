@@ -1,14 +1,15 @@
 //! What is known without asking anybody.
 
-use super::{leaves_false_out, runs};
+use super::paths::needs_the_source;
+use super::runs;
 use crate::docker::engine::Platform;
 
 #[test]
-fn which_compose_leaves_false_out() {
+fn where_a_bind_without_options_needs_its_source() {
     for (version, older) in
         [("2.26.1", true), ("2.26.1-4", true), ("2.27.0", false), ("2.40.3", false), ("", false)]
     {
-        assert_eq!(leaves_false_out(version), older, "{version}");
+        assert_eq!(needs_the_source(version), older, "{version}");
     }
 }
 

@@ -63,7 +63,8 @@ impl Run<'_> {
         if todo.iter().any(|action| self.restores(&key(action))) {
             apply.sequence = Sequence::Backward;
         }
-        apply.run(&todo, &mut deeds.verdicts)?;
+        let left = apply.run(&todo, &mut deeds.verdicts)?;
+        todo.retain(|action| !left.contains(&key(action)));
         deeds.tried.extend(todo);
         deeds.sight = self.look()?;
         Ok(())
@@ -84,8 +85,14 @@ impl Run<'_> {
         if self.record.projects.is_empty() || unknown || !changes {
             return Ok(());
         }
-        let n_kept = self.service.keep_releases.saturating_sub(1);
-        self.pass.state.keep_release(lock, &self.record, n_kept.max(1))
+        // The one before stays until it is known whether the change is good: else only what is in
+        // force were left to go back to.
+        self.pass.state.keep_release(lock, &self.record, self.n_earlier() + 1)
+    }
+
+    /// How many releases are kept beside the one in force: at least one.
+    pub(super) fn n_earlier(&self) -> usize {
+        self.service.keep_releases.saturating_sub(1).max(1)
     }
 
     fn apply<'r>(&'r self, sight: &'r Sight) -> Apply<'r> {

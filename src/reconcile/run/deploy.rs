@@ -18,15 +18,15 @@ use crate::reconcile::prune::supersede;
 use crate::reconcile::remember::{Facts, remember};
 use crate::reconcile::report::{Outcome, ServiceReport};
 use crate::reconcile::script::Scripts;
-use crate::reconcile::todo::{Key, Obstacles, key};
-use crate::reconcile::unset::refuse;
+use crate::reconcile::todo::{Key, Obstacles, key, makes};
+use crate::reconcile::unset::Unset;
 use crate::reconcile::verify::Verdict;
 use crate::state::{Probation, Record, ServiceLock};
 
 /// What stands in the way of a plan as a whole, and where the files are.
 struct Ground {
     /// A variable that nothing sets.
-    unset: Option<Problem>,
+    unset: Option<Unset>,
     /// Why nothing that runs may be stopped: `pre_script` objects.
     objection: Option<Problem>,
     /// Why the files did not move.
@@ -60,6 +60,9 @@ impl Run<'_> {
         report.error = ground.unmoved.or(report.error.take());
         if let Some(failure) = self.cut_off(&todo) {
             return self.undo(lock, &failure, deeds, report);
+        }
+        if todo.iter().any(makes) {
+            self.gate.listen_before()?;
         }
         let changed = self.change(lock, todo, &ground.held, deeds, report);
         if let Err(problem) = changed.and_then(|()| self.soak(deeds)) {
@@ -104,13 +107,14 @@ impl Run<'_> {
         report: &mut ServiceReport,
         refused: bool,
     ) -> Result<Ground, Problem> {
-        let unset = refuse(&self.stacks, &report.actions);
+        let unset = self.unset(&report.actions);
         let tried = |action: &Action| deeds.tried.iter().any(|tried| key(tried) == key(action));
         let left: Vec<Action> = report.actions.iter().filter(|a| !tried(a)).cloned().collect();
         deeds.doomed = self.doomed(&deeds.sight, &left)?;
         let first_lost = deeds.failed.values().chain(deeds.doomed.values()).next().cloned();
         let lost = self.no_way_back(&report.actions, deeds).or(first_lost);
-        report.error = report.error.take().or_else(|| unset.clone()).or(lost);
+        report.error =
+            report.error.take().or_else(|| Some(unset.as_ref()?.problem.clone())).or(lost);
         let none = Waits::default();
         let waits = self.in_force.as_ref().map_or(&none, |kept| &kept.waits);
         let moving = policy::moving(&self.desired, waits);
@@ -198,7 +202,7 @@ impl Run<'_> {
         &'o self,
         deeds: &'o Deeds,
         held: &'o Held,
-        unset: Option<&'o Problem>,
+        unset: Option<&'o Unset>,
     ) -> Obstacles<'o> {
         let (failed, doomed, record) = (&deeds.failed, &deeds.doomed, &deeds.sight.record);
         let (desired, depends_on) = (self.kept_up().1, self.stacks.depends_on());
@@ -229,7 +233,12 @@ impl Run<'_> {
         record.accepted = still_accepted(&record, &self.stacks, &self.desired, &deeds.sight);
         self.number(&mut record, deeds);
         supersede(self.pass, self.service, &self.record, &mut record, &deeds.sight);
-        if let Err(problem) = self.pass.state.store(lock, &record) {
+        let came = record.release != self.record.release;
+        let stored = self.pass.state.store(lock, &record).and_then(|()| match came {
+            true => self.pass.state.forget_releases(lock, self.n_earlier()),
+            false => Ok(()),
+        });
+        if let Err(problem) = stored {
             report.error.get_or_insert(problem);
         }
     }
@@ -253,9 +262,13 @@ impl Run<'_> {
         }
         let time = TimeDelta::from_std(self.service.verify.probation).unwrap_or(TimeDelta::MAX);
         let until = self.host.clock.now().checked_add_signed(time);
-        record.probation = until
-            .filter(|_| !services.is_empty() && !time.is_zero())
-            .map(|until| Probation { until, unverified: changes.keys().any(starting), services });
+        record.probation =
+            until.filter(|_| !services.is_empty() && !time.is_zero()).map(|until| Probation {
+                until,
+                unverified: changes.keys().any(starting),
+                services,
+                ran_before: deeds.ran_before.iter().map(|id| id.0.clone()).collect(),
+            });
         // What was tried again and is good now is no failure any more.
         for (project, name) in changes.keys() {
             let of_project = record.quarantine.get_mut(project);

@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Deeds, Purpose, Run};
 use crate::config::value::choice::OnFailure;
-use crate::decide::plan::{Action, ImageFact, Wait, Waits, is_change, makes};
+use crate::decide::plan::{Action, ImageFact, Lifetime, Wait, Waits, is_change, makes};
 use crate::decide::quarantine::{self, AllFailed, Failed, Target};
 use crate::gather::Gather;
 use crate::problem::{Problem, Trouble};
@@ -117,8 +117,14 @@ impl Run<'_> {
             return None;
         }
         let changed = self.changed(deeds);
-        // A migration cannot be taken back: what was written for stays.
-        let migrated = changed.iter().any(|(key, made)| *made && deeds.sight.is_completed(key));
+        // A migration cannot be taken back: what was written for stays. A server that ended with 0
+        // is none.
+        let migrates = |key: &Key| {
+            let declared = self.desired.of(&key.0, &key.1);
+            declared.is_some_and(|one| one.lifetime == Lifetime::OneShot)
+                && deeds.sight.is_completed(key)
+        };
+        let migrated = changed.iter().any(|(key, made)| *made && migrates(key));
         let goes_back = |key: &&Key| match self.on_failure(&key.1) {
             Some(OnFailure::Keep) => false,
             Some(OnFailure::Rollback) => true,
@@ -132,6 +138,7 @@ impl Run<'_> {
                 _ => None,
             })
             .filter(|(_, problem)| !DISTURBED.contains(&problem.reason))
+            .filter(|(key, _)| !self.is_in_force(key, deeds))
             .filter(|(key, problem)| is_evidence(problem) || is_down(key, deeds))
             .gather();
         if bad.is_empty() {
@@ -173,10 +180,11 @@ impl Run<'_> {
     }
 
     /// Whether an action brings something of the target into force, instead of keeping up what is: also
-    /// one that only makes what is missing, if it is made otherwise than it was.
+    /// one that only makes what is missing, if it is made otherwise than it was. Of those that wait
+    /// nothing does.
     pub(super) fn changes(&self, action: &Action, deeds: &Deeds) -> bool {
         let key = key(action);
-        if self.restores(&key) {
+        if self.in_force.as_ref().is_some_and(|kept| kept.waits.get(&key).is_some()) {
             return false;
         }
         let Some(past) = self.recorded(&key) else {
@@ -185,6 +193,14 @@ impl Run<'_> {
         let target = || self.target_of(&key, Some(action), deeds);
         is_change(action, &self.desired, &self.stacks.memory(&self.record))
             || makes(action) && target().is_some_and(|target| !target.runs_as(&past))
+    }
+
+    /// Whether what was tried is what is in force already: somebody changed it by hand, or git wants
+    /// more containers of it. There is nothing else to go back to.
+    fn is_in_force(&self, key: &Key, deeds: &Deeds) -> bool {
+        let tried = deeds.tried.iter().find(|action| self::key(action) == *key);
+        let target = tried.and_then(|action| self.target_of(key, Some(action), deeds));
+        target.zip(self.recorded(key)).is_some_and(|(target, past)| target.runs_as(&past))
     }
 
     /// The same for changes that were cut off too often to be tried once more.

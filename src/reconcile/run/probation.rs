@@ -40,17 +40,28 @@ pub(super) fn judge(
                     continue;
                 }
                 let seen = pass.host.engine()?.inspect(&container.id)?;
-                if let Some((reason, message)) = seen.and_then(|seen| fault(name, &seen)) {
+                let older = probation.ran_before.contains(&container.id.0);
+                if let Some((reason, message)) = seen.and_then(|seen| fault(name, &seen, older)) {
                     bad.push(((project.clone(), name.clone()), reason, message));
                     break;
                 }
             }
         }
     }
-    let keeps = |key: &Key| service.for_compose_service(&key.1).on_failure == Some(OnFailure::Keep);
+    // A migration that came with the change has been: what was written for it stays.
+    let of_change = probation.services.iter().flat_map(|(project, names)| {
+        names.iter().map(|name| service_of(&record.projects, &(project.clone(), name.clone())))
+    });
+    let migrated = of_change.flatten().any(|one| one.completed);
+    let keeps = |key: &Key| match service.for_compose_service(&key.1).on_failure {
+        Some(OnFailure::Keep) => true,
+        Some(OnFailure::Rollback) => false,
+        None => migrated,
+    };
     bad.retain(|(key, ..)| !keeps(key));
     let earlier = pass.state.releases(service.name.as_str());
-    match (bad.first(), earlier.last()) {
+    let earlier = earlier.iter().rev().find(|release| release.id != record.release);
+    match (bad.first(), earlier) {
         (Some(_), Some(earlier)) => {
             let record = put_back(record, &bad, earlier, keeps, now);
             for (_, _, message) in &bad {
@@ -65,14 +76,15 @@ pub(super) fn judge(
     }
 }
 
-/// What speaks against a container that was good when its run ended.
-fn fault(name: &str, seen: &Inspected) -> Option<(&'static str, String)> {
+/// What speaks against a container that was good when its run ended. Of an older one restarts do not
+/// count: how many there were before nobody knows.
+fn fault(name: &str, seen: &Inspected, older: bool) -> Option<(&'static str, String)> {
     let health = seen.health.as_ref().map(|health| &health.status);
     match (&seen.state, health) {
         (State::Running, Some(HealthStatus::Unhealthy)) => {
             Some(("unhealthy", format!("{name} became unhealthy soon after its change")))
         }
-        _ if seen.restart_count >= RESTARTS_MAX => {
+        _ if !older && seen.restart_count >= RESTARTS_MAX => {
             let message = format!("{name} restarted {} times after its change", seen.restart_count);
             Some(("restarting", message))
         }

@@ -1,15 +1,17 @@
 //! The part of a run before anything that runs is touched: plan, pull what the plan wants, plan again.
 
 use super::{Deeds, Run};
+use crate::decide::plan::Changes;
+use crate::docker::engine::State;
 use crate::problem::Problem;
 use crate::reconcile::apply::Verdicts;
+use crate::reconcile::policy;
 use crate::reconcile::precheck::Doomed;
 use crate::reconcile::prune::{Here, prune};
 use crate::reconcile::pull::{Failed, Limits, pull};
 use crate::reconcile::report::ServiceReport;
 use crate::reconcile::todo::{before_pull, key, replanned, starts_again};
 use crate::reconcile::topology::changes;
-use crate::reconcile::unset::refuse;
 
 impl Run<'_> {
     /// Plans, pulls what the plan wants, and plans again: a pull that changes nothing is no drift.
@@ -20,11 +22,12 @@ impl Run<'_> {
     pub(super) fn plan_and_pull(&mut self, report: &mut ServiceReport) -> Result<Deeds, Problem> {
         let sight = self.look()?;
         let (failed, doomed, verdicts) = (Failed::new(), Doomed::new(), Verdicts::new());
-        let mut deeds = Deeds { sight, failed, doomed, tried: Vec::new(), verdicts };
+        let ran_before = sight.containers.iter().filter(|one| one.state == State::Running);
+        let ran_before = ran_before.map(|one| one.id.clone()).collect();
+        let mut deeds = Deeds { sight, failed, doomed, ran_before, tried: Vec::new(), verdicts };
         report.actions = self.plan(&deeds.sight)?;
         let wants = report.actions.iter().any(|action| action.pull);
-        let (Some(lock), true, None) = (self.lock, wants, refuse(&self.stacks, &report.actions))
-        else {
+        let (Some(lock), true, None) = (self.lock, wants, self.unset(&report.actions)) else {
             return Ok(deeds);
         };
         let held = self.held()?;
@@ -42,6 +45,7 @@ impl Run<'_> {
         let limits = Limits { stall: self.service.timeouts.pull, floor_bytes };
         let here = Here::look(self.host, self.service);
         deeds.failed = pull(self.host, &report.actions, limits);
+        self.ask_again()?;
         deeds.sight = self.look()?;
         here.note(&mut self.record.images, &report.actions, &deeds.failed, &deeds.sight);
         prune(self.pass, self.service, &mut self.record, &deeds.sight);
@@ -52,5 +56,23 @@ impl Run<'_> {
         let fresh = self.plan(&deeds.sight)?;
         report.actions = replanned(&report.actions, fresh, &deeds.failed, &deeds.tried);
         Ok(deeds)
+    }
+
+    /// A pull may take long: what the gate and the windows allowed before it may not be any more. What
+    /// they did not allow was not pulled for, and waits for the next run.
+    fn ask_again(&mut self) -> Result<(), Problem> {
+        self.gate.forget_consent();
+        if self.window.is_some() {
+            return Ok(());
+        }
+        let (changes, no_time) =
+            policy::changes(self.host, self.service, &self.stacks, &self.record)?;
+        if let Changes::Deferred(until) = &changes {
+            self.no_time = no_time;
+            self.window = Some(until.clone());
+            self.declare(&changes);
+            self.keep_up(None)?;
+        }
+        Ok(())
     }
 }

@@ -58,7 +58,7 @@ impl Run<'_> {
             lifetime: declared.map_or(Lifetime::Lasting, |declared| declared.lifetime),
             must_end: false,
             containers: deeds.sight.of(key).map(|container| container.id.clone()).collect(),
-            ran_before: BTreeSet::new(),
+            ran_before: deeds.ran_before.clone(),
         }
     }
 }

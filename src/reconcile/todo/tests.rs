@@ -12,6 +12,7 @@ use crate::problem::Problem;
 use crate::reconcile::held::Held;
 use crate::reconcile::precheck::Doomed;
 use crate::reconcile::pull::Failed;
+use crate::reconcile::unset::Unset;
 use crate::state::{ProjectRecord, Record, ServiceRecord};
 
 fn action(name: &str, step: Step) -> Action {
@@ -74,7 +75,9 @@ fn names(actions: &[Action]) -> String {
 
 #[test]
 fn what_is_possible() {
-    let (desired, unset) = (desired(&["a", "b"]), Problem::setup("unset_variable", "X", ""));
+    let desired = desired(&["a", "b"]);
+    let problem = Problem::setup("unset_variable", "X", "");
+    let unset = Unset { problem: problem.clone(), refused: [("p".into(), "b".into())].into() };
     let files = BTreeMap::from([("b".to_owned(), "1".to_owned())]);
     let past = ServiceRecord { files, ..ServiceRecord::default() };
     let project = ProjectRecord {
@@ -84,7 +87,7 @@ fn what_is_possible() {
     let projects = BTreeMap::from([("p".to_owned(), project)]);
     let record = Record { projects, ..Record::default() };
     let (none, lost) = (Failed::new(), failed("a"));
-    let doomed = Doomed::from([(("p".into(), "doomed".into()), unset.clone())]);
+    let doomed = Doomed::from([(("p".into(), "doomed".into()), problem)]);
     let (free, both) = (held(&[]), held(&["a", "b"]));
     let (recreate, start) = (action("b", Step::Recreate), action("b", Step::Start));
     let cases = [
@@ -93,6 +96,7 @@ fn what_is_possible() {
         (pulling("a", Step::Recreate), &lost, None, &free, false),
         (action("a", Step::Recreate), &lost, None, &free, true),
         (recreate.clone(), &none, Some(&unset), &free, false),
+        (action("a", Step::Recreate), &none, Some(&unset), &free, true),
         (again("a"), &lost, Some(&unset), &both, true),
         (action("doomed", Step::Recreate), &none, None, &free, false),
         (again("doomed"), &none, None, &free, true),
@@ -110,7 +114,7 @@ fn what_is_possible() {
         let depends_on = BTreeMap::new();
         let obstacles =
             Obstacles { failed, doomed, unset, held, desired, record, depends_on, restored: None };
-        assert_eq!(obstacles.allow(&action), expected, "{action:?} {unset:?} {held:?}");
+        assert_eq!(obstacles.allow(&action), expected, "{action:?} {} {held:?}", unset.is_some());
     }
 }
 
@@ -141,6 +145,12 @@ fn nothing_stops_for_a_one_shot_that_cannot_run() {
     assert_eq!(after(&all, &doomed, &[recreate("job")]), "mail web db");
     assert_eq!(after(&[recreate("job"), again("web")], &doomed, &[]), "web");
     assert_eq!(after(&[action("job", Step::Nothing), recreate("web")], &doomed, &[]), "web");
+    // What nobody declares any more may be what cannot be made, under its old name.
+    let remove = |reason| Action { reason, ..action("old", Step::Remove) };
+    let rename = |reason| [action("job", Step::Start), remove(reason)];
+    assert_eq!(after(&rename(Reason::Orphan), &doomed, &[]), "");
+    assert_eq!(after(&rename(Reason::Orphan), &Doomed::new(), &[]), "job old");
+    assert_eq!(after(&rename(Reason::Config), &doomed, &[]), "old");
 }
 
 #[test]

@@ -104,7 +104,8 @@ fn outside_a_window_a_repair_goes_on_and_a_change_waits() {
         let healed = plan(&at_rest(&in_force), &w.memory, &w.observed);
         let actions = plan(&w.desired, &w.memory, &w.observed);
         let told = |a: &Action| format!("{} {}", a.step.name(), a.reason.name());
-        let put_off = put_off(actions, &healed, &w.desired, &w.memory, &w.observed, &noon());
+        let put_off =
+            put_off(actions, (&healed, &in_force), &w.desired, &w.memory, &w.observed, &noon());
         put_off.iter().map(told).collect::<Vec<_>>().join("; ")
     };
     assert_eq!(outside(changed, Joined::Holds), "none deferred; none deferred");

@@ -243,7 +243,7 @@ fn outside(change: impl FnOnce(&mut World)) -> Vec<Action> {
     let healed = plan(&at_rest(&in_force), memory, observed);
     let actions = plan(&world.desired, memory, observed);
     let noon = Waits { all: Some(Wait::Window("noon".into())), ..Waits::default() };
-    put_off(actions, &healed, &world.desired, memory, observed, &noon)
+    put_off(actions, (&healed, &in_force), &world.desired, memory, observed, &noon)
 }
 
 #[test]
