@@ -114,7 +114,7 @@ pub struct Line {
 
 /// The commands of this version, with the line that `--help` shows.
 pub const COMMANDS: &[(&str, &str)] = &[
-    ("run", "the daemon: keep doing that as scheduled; also without a word"),
+    ("run", "the daemon: sync each service by its schedule (the default)"),
     ("sync", "bring the stacks in step with the repository, once"),
     ("plan", "say what sync would do, and change nothing"),
     ("status", "how each service stands, and what needs a human"),

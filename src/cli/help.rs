@@ -89,9 +89,11 @@ Options:
 Without a terminal it prints nothing when there was nothing to do.
 
 Exit codes:
-  0    every service is as declared, or was made so
-  1    configuration, git, or a compose file that does not resolve
-  2    the engine or compose failed: pull, up, or a change that is not good
+  0    every service is as declared or was made so, or what is left waits on
+       purpose: for a window, a pause, a hold, another run
+  1    configuration, git, an env file, or a compose file that does not resolve
+  2    the engine or compose failed: pull, up, or a change that is not good,
+       also when it was undone and while it is quarantined
   3    refused: it would not be safe now
   130, 143   interrupted by INT or TERM; a change that has begun is finished
              first (75 s at most), a second signal ends it too
@@ -111,7 +113,7 @@ Options:
   --service NAME  only this service of renew.json; may be repeated
   --json          print one JSON document
 
-Actions: recreate, start, remove, none; `pull+` means the image is fetched
+Actions: recreate, start, signal, remove, none; `pull+` means the image is fetched
 first, and a fetch that brings nothing new turns the action into none.
 
 Exit codes: 0, or 1 if no plan could be made.
@@ -150,7 +152,7 @@ Example:
 
 const HISTORY: &str = "Usage: renew [--config PATH] history [--service NAME]... [--json]
 
-Lists what runs of `renew sync` changed or tried to, the newest last: when, for
+Lists what runs changed or tried to, the newest last: when, for
 which commit, what was done to which compose service, and what came of it. Runs
 that had nothing to do are not listed. The last 20 of each service are kept.
 

@@ -215,7 +215,7 @@ pub fn sync(out: &mut impl Write, report: &Report, told: Told) -> io::Result<()>
     for service in &report.services {
         let result = service.result.map_or("not run", Outcome::name);
         writeln!(out, "{}: {result}", service.name)?;
-        if service.result == Some(Outcome::Paused) {
+        if service.result == Some(Outcome::Paused) || service.actions.iter().any(is_news) {
             for note in &service.notes {
                 writeln!(out, "  -> {}", one_line(note))?;
             }
@@ -274,7 +274,8 @@ impl Report {
         let news = |service: &ServiceReport| {
             // What waits or is only looked at stays so for long: mail every few minutes would be
             // mail that nobody reads.
-            let quiet = [Outcome::Ok, Outcome::Deferred, Outcome::Observed, Outcome::Paused];
+            let quiet =
+                [Outcome::Ok, Outcome::Deferred, Outcome::Observed, Outcome::Held, Outcome::Paused];
             !service.result.is_some_and(|result| quiet.contains(&result))
                 || service.actions.iter().any(is_news)
         };

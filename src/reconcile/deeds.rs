@@ -22,6 +22,8 @@ pub struct Deeds {
     pub ran_before: BTreeSet<ContainerId>,
     /// What was carried out or tried.
     pub tried: Vec<Action>,
+    /// Removals that were put off, since something went bad.
+    pub put_off: Vec<Action>,
     /// What became of it.
     pub verdicts: Verdicts,
 }

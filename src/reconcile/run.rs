@@ -8,6 +8,7 @@ mod probation;
 mod pull;
 mod soak;
 mod undo;
+mod waiting;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use crate::support::{Sandbox, run};
-use crate::{THREE, three_running};
+use crate::{THREE, three_pushed, three_running};
 
 /// Runs renew with nothing in the folders where compose plugins are installed, so that only
 /// `DOCKER_CONFIG` can have one.
@@ -176,4 +176,32 @@ fn a_variable_that_nothing_sets() {
     sandbox.plan_then_sync(0);
     sandbox.only_changed(&before, &["web"]);
     sandbox.settled();
+}
+
+#[test]
+fn a_variable_that_nothing_sets_keeps_down_nothing_that_ran_without_it() {
+    let Some(sandbox) = three_pushed() else { return };
+    let stack = format!("{THREE}    environment:\n      PASSWORD: ${{DB_PASSWORD}}\n");
+    sandbox.commit(&[("compose.yaml", &stack)], "A password");
+    sandbox.host_pull();
+    sandbox.compose(["up", "-d"]);
+    let adopted = sandbox.renew(["sync"]).expect(0);
+    assert!(adopted.stdout.contains("nothing sets DB_PASSWORD"), "{adopted}");
+    let before = sandbox.ids();
+    sandbox.docker(["rm", "-f", &before["web"][0]]);
+    sandbox.plan_then_sync(0);
+    sandbox.only_changed(&before, &["web"]);
+    sandbox.runs(&["cache", "db", "web"]);
+}
+
+#[test]
+fn an_image_that_is_none_keeps_nothing_else_down() {
+    let Some(sandbox) = three_running() else { return };
+    let before = sandbox.ids();
+    let stack = THREE.replace("IMAGES/web:1", "IMAGES/Web@1");
+    sandbox.commit(&[("compose.yaml", &stack)], "A name that is none");
+    sandbox.docker(["kill", &before["db"][0]]);
+    sandbox.plan_then_sync(1).trouble().says("image_reference", &["Web@1"], "compose file");
+    sandbox.only_changed(&before, &[]);
+    sandbox.runs(&["cache", "db", "web"]);
 }

@@ -1,49 +1,9 @@
 //! Peers that must be healthy before a running container stops.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU16, Ordering};
-use std::thread;
-
 use serde_json::json;
 
-use crate::support::Sandbox;
+use crate::support::{Endpoint, Sandbox};
 use crate::{THREE, three_running};
-
-/// An HTTP endpoint of another host: it answers with the status it is told to, or, told 0, hangs up.
-struct Endpoint {
-    address: SocketAddr,
-    status: Arc<AtomicU16>,
-}
-
-impl Endpoint {
-    fn at(ip: &str) -> Endpoint {
-        let listener = TcpListener::bind((ip, 0)).expect("a port");
-        let address = listener.local_addr().expect("its address");
-        let status = Arc::new(AtomicU16::new(200));
-        let told = Arc::clone(&status);
-        thread::spawn(move || {
-            for mut stream in listener.incoming().flatten() {
-                let _ = stream.read(&mut [0_u8; 2048]);
-                let code = told.load(Ordering::SeqCst);
-                if code != 0 {
-                    let head = format!("HTTP/1.1 {code} X\r\nContent-Length: 0\r\n\r\n");
-                    let _ = stream.write_all(head.as_bytes());
-                }
-            }
-        });
-        Endpoint { address, status }
-    }
-
-    fn says(&self, status: u16) {
-        self.status.store(status, Ordering::SeqCst);
-    }
-
-    fn url(&self) -> String {
-        format!("http://{}/health", self.address)
-    }
-}
 
 fn with_health(sandbox: &Sandbox, health: serde_json::Value) {
     sandbox.config(json!([{ "name": "app", "compose_files": ["compose.yaml"], "health": health }]));

@@ -17,21 +17,17 @@ mod support;
 #[allow(dead_code, unused_imports, reason = "as above")]
 mod chaos;
 mod concurrency;
-mod config;
 mod control;
 mod env;
 mod files;
 mod gate;
 mod git;
 mod heal;
-mod history;
 mod image;
 mod killed;
 mod oneshot;
 mod order;
-mod pause;
 mod rig;
-mod stacks;
 #[allow(dead_code, reason = "as above")]
 mod stage;
 mod start;

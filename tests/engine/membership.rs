@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::support::free_address;
 use crate::{THREE, three_running};
 
 const DB: &str = "  db:\n    image: IMAGES/db:1\n";
@@ -80,6 +81,38 @@ fn a_renamed_service_is_one_that_left_and_one_that_came() {
     );
     sandbox.only_changed(&before, &["db", "store"]);
     sandbox.runs(&["cache", "store", "web"]);
+    sandbox.settled();
+}
+
+#[test]
+fn what_is_renamed_takes_its_port_along_and_stays_until_its_successor_can_be_made() {
+    let Some(sandbox) = three_running() else { return };
+    sandbox.config(json!([
+        { "name": "app", "compose_files": ["compose.yaml"], "remove_orphans": true },
+    ]));
+    let port = free_address();
+    let stack = |name: &str, image: &str| {
+        let web = format!("  {name}:\n    image: IMAGES/{image}\n    ports: ['{port}:80']\n");
+        THREE.replace("  web:\n    image: IMAGES/web:1\n", &web)
+    };
+    sandbox.commit(&[("compose.yaml", &stack("web", "web:1"))], "A port");
+    sandbox.plan_then_sync(0);
+    let before = sandbox.ids();
+    sandbox.commit(&[("compose.yaml", &stack("front", "web:2"))], "web is front");
+    sandbox.renew(["sync"]).expect(2);
+    sandbox.only_changed(&before, &[]);
+    sandbox.runs(&["cache", "db", "web"]);
+    sandbox.publish("web:2");
+    sandbox.plan_then_sync(0).did(
+        "
+        cache  none    settled
+        db     none    settled
+        front  start   missing
+        web    remove  orphan
+    ",
+    );
+    sandbox.only_changed(&before, &["front", "web"]);
+    sandbox.runs(&["cache", "db", "front"]);
     sandbox.settled();
 }
 

@@ -129,7 +129,8 @@ fn a_one_shot_that_fails_leaves_everything_that_waits_for_it_as_it_is() {
     let started = |service: &str| text(&sandbox.the(service), "/State/StartedAt").to_owned();
     let names = ["aside", "proxy", "side", "web"];
     let starts = names.map(started);
-    let bad = MIGRATED.replace("[\"true\"]", "[\"false\"]").replace("web:1", "web:2");
+    let more = format!("{MIGRATED}    environment: {{MORE: \"1\"}}\n");
+    let bad = more.replace("[\"true\"]", "[\"false\"]").replace("web:1", "web:2");
     sandbox.commit(&[("compose.yaml", &bad)], "A migration that fails");
     for result in ["failed", "quarantined"] {
         sandbox.plan_then_sync(2).result("app", result);
@@ -141,7 +142,7 @@ fn a_one_shot_that_fails_leaves_everything_that_waits_for_it_as_it_is() {
     sandbox.commit(&[("compose.yaml", &good)], "A migration that does not");
     sandbox.plan_then_sync(0).did(
         "
-        aside    none      settled
+        aside    recreate  config
         migrate  recreate  config
         proxy    recreate  image
         side     recreate  dependent

@@ -1,6 +1,6 @@
 //! Services of several containers.
 
-use crate::support::Sandbox;
+use crate::support::{Sandbox, wait_for};
 
 const STACK: &str = "\
 services:
@@ -92,5 +92,30 @@ fn a_lost_replica_is_made_again() {
     all_run(&sandbox, "web:1 ");
     let kept = before["web"].iter().filter(|id| sandbox.ids()["web"].contains(id)).count();
     assert_eq!(kept, 2, "the replicas that ran must not be touched");
+    sandbox.settled();
+}
+
+#[test]
+fn one_more_container_is_not_to_blame_for_what_the_first_did_before() {
+    let Some(sandbox) = Sandbox::open() else { return };
+    sandbox.publish("web:1");
+    let stack = |replicas: u8| {
+        format!(
+            "services:\n  web:\n    image: IMAGES/web:1\n    restart: always\n    \
+             deploy: {{replicas: {replicas}}}\n"
+        )
+    };
+    sandbox.commit(&[("compose.yaml", &stack(1))], "One");
+    sandbox.config(serde_json::json!([{
+        "name": "app", "compose_files": ["compose.yaml"], "verify": { "soak": "1s" },
+    }]));
+    sandbox.plan_then_sync(0);
+    let first = sandbox.ids()["web"][0].clone();
+    sandbox.docker(["exec", &first, "sh", "-c", "kill -TERM 1"]);
+    wait_for("a restart", 60, || (sandbox.the("web")["RestartCount"] == 1).then_some(()));
+    sandbox.come_up(&["web"]);
+    sandbox.commit(&[("compose.yaml", &stack(2))], "Two");
+    sandbox.plan_then_sync(0).did("web start missing").result("app", "changed");
+    assert!(sandbox.ids()["web"].contains(&first));
     sandbox.settled();
 }

@@ -345,8 +345,17 @@ fn a_person_goes_back_stays_there_and_follows_git_again() {
     let next = SHOP.replace("LEVEL: \"1\"", "LEVEL: \"2\"");
     sandbox.commit(&[("compose.yaml", &next), ("conf/rc", "A=2\n")], "Another level");
     sandbox.plan_then_sync(0);
+    // What went bad after it does not take its place, and what was only healed is as it was.
+    let bad = next.replace(". /conf/rc; while", "exit 3; while");
+    sandbox.commit(&[("compose.yaml", &bad)], "A bad one");
+    sandbox.plan_then_sync(2).result("app", "rolled_back");
+    let db = sandbox.ids()["db"][0].clone();
+    sandbox.docker(["rm", "-f", &db]);
+    sandbox.renew(["sync"]).expect(2);
+    let healed = sandbox.ids()["db"].clone();
     sandbox.renew(["rollback", "app"]).expect(0);
     assert_eq!(sandbox.essence("web"), was, "back on the release before");
+    assert_eq!(sandbox.ids()["db"], healed, "the same runs already");
     assert_eq!(file(&sandbox, "conf/rc"), "A=1\n");
     let held = sandbox.ids();
     sandbox.commit(&[("compose.yaml", &next.replace("LEVEL: \"2\"", "LEVEL: \"3\""))], "More");

@@ -166,3 +166,36 @@ fn what_the_bad_commit_dropped_comes_back_and_what_it_added_goes() {
     sandbox.plan_then_sync(0);
     sandbox.settled();
 }
+
+#[test]
+fn a_server_that_ends_well_is_no_migration_and_is_undone() {
+    let lasting = |main: &str| pair(main).replace("networks: [back]", "ports: ['127.0.0.1::80']");
+    let Some(sandbox) = running(&lasting(RUN), &json!({})) else { return };
+    let was = sandbox.essence("web");
+    sandbox.commit(&[("compose.yaml", &lasting("exit 0"))], "It prints its usage");
+    sandbox.plan_then_sync(2).result("app", "rolled_back");
+    sandbox.runs(&["db", "web"]);
+    assert_eq!(sandbox.essence("web"), was);
+}
+
+#[test]
+fn what_came_with_a_migration_stays_also_when_it_turns_bad_soon_after() {
+    let stack = |level: &str, main: &str| {
+        let web = pair(main).replace("networks: [back]", "ports: ['127.0.0.1::80']");
+        let init = format!(
+            "  init:\n    image: IMAGES/db:1\n    command: [\"/bin/sh\", \"-c\", \"echo {level}\"]\n"
+        );
+        let needs = "    depends_on: {init: {condition: service_completed_successfully}}\n";
+        web.replace("networks: {back: {}}", &format!("{needs}{init}networks: {{back: {{}}}}"))
+    };
+    let Some(sandbox) = running(&stack("1", RUN), &json!({})) else { return };
+    let soon = "echo two; sleep 4; exit 3";
+    sandbox.commit(&[("compose.yaml", &stack("2", soon))], "Another, and a web that ends soon");
+    sandbox.plan_then_sync(0).result("app", "changed");
+    let new = sandbox.ids()["web"].clone();
+    wait_for("web to end", 30, || {
+        (sandbox.the("web")["State"]["Status"] == "exited").then_some(())
+    });
+    sandbox.plan_then_sync(0).did("db none settled\n init none completed\n web start stopped");
+    assert_eq!(sandbox.ids()["web"], new);
+}

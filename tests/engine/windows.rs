@@ -246,3 +246,58 @@ fn what_is_accepted_waits_for_its_window() {
     );
     sandbox.settled();
 }
+
+#[test]
+fn what_fails_to_be_healed_outside_a_window_condemns_nothing() {
+    let Some(sandbox) = Sandbox::open() else { return };
+    for image in ["web:1", "web:2"] {
+        sandbox.publish(image);
+    }
+    let data = sandbox.root().join("data");
+    let lets = |run: bool| match run {
+        true => std::fs::write(data.join("go"), "").expect("a file"),
+        false => std::fs::remove_file(data.join("go")).expect("the file"),
+    };
+    std::fs::create_dir(&data).expect("a folder");
+    lets(true);
+    let stack = |tag: &str| {
+        format!(
+            "services:\n  web:\n    image: IMAGES/web:{tag}\n    ports: ['127.0.0.1::80']\n    \
+             volumes: ['{}:/data']\n    command: [sh, -c, 'cat /data/go && sleep 1000']\n",
+            data.display()
+        )
+    };
+    sandbox.commit(&[("compose.yaml", &stack("1"))], "web");
+    sandbox.plan_then_sync(0);
+    app(&sandbox, false, &json!({}));
+    sandbox.commit(&[("compose.yaml", &stack("2"))], "Another web");
+    lets(false);
+    let first = sandbox.ids()["web"][0].clone();
+    sandbox.docker(["rm", "-f", &first]);
+    sandbox.renew(["sync"]).expect(2);
+    lets(true);
+    sandbox.renew(["sync"]).expect(0);
+    sandbox.runs(&["web"]);
+    app(&sandbox, true, &json!({}));
+    sandbox.plan_then_sync(0).did("web recreate image");
+    sandbox.settled();
+}
+
+#[test]
+fn what_leaves_is_kept_up_until_its_window_and_comes_back_if_its_successor_is_bad() {
+    let Some(sandbox) = three_running() else { return };
+    let orphans = json!({ "remove_orphans": true });
+    app(&sandbox, false, &orphans);
+    let renamed = THREE.replace("  web:", "  front:")
+        + "    command: [sh, -c, 'exit 2']\n    restart: unless-stopped\n";
+    sandbox.commit(&[("compose.yaml", &renamed)], "web is front");
+    sandbox.plan_then_sync(0).result("app", "deferred");
+    let web = sandbox.ids()["web"][0].clone();
+    sandbox.docker(["rm", "-f", &web]);
+    sandbox.renew(["sync"]).expect(0);
+    sandbox.runs(&["cache", "db", "web"]);
+    app(&sandbox, true, &orphans);
+    sandbox.renew(["sync"]).expect(2);
+    sandbox.runs(&["cache", "db", "web"]);
+    assert!(sandbox.inspect("front").is_empty());
+}

@@ -2,6 +2,7 @@
 //! containers of its own, so that a test reads as a story and leaves nothing behind. It never
 //! touches a container, image, network or volume that a sandbox did not make.
 
+mod endpoint;
 mod engine;
 mod front;
 mod image;
@@ -14,6 +15,7 @@ mod small_engine;
 mod snapshot;
 mod wrappers;
 
+pub use endpoint::Endpoint;
 pub use engine::{label, text};
 pub use front::{Front, Turn};
 pub use image::LABEL;

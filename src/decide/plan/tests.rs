@@ -273,6 +273,15 @@ fn scaling() {
     );
     assert_eq!(
         decide(|w| {
+            w.past().replicas = 1;
+            w.service().replicas = 0;
+            w.observed.containers[0].state = Exited(1);
+        }),
+        "remove config",
+        "what is to go is not started before"
+    );
+    assert_eq!(
+        decide(|w| {
             two(w);
             w.service().replicas = 2;
             w.observed.containers[1].image_id = "old".into();

@@ -115,8 +115,7 @@ pub fn put_off(
     };
     let left: Vec<&Action> = {
         let declared = |key: &Key| actions.iter().any(|action| self::key(action) == *key);
-        let gone =
-            |action: &&Action| waits.of.contains_key(&key(action)) && !declared(&key(action));
+        let gone = |action: &&Action| waits.get(&key(action)).is_some() && !declared(&key(action));
         healed.iter().filter(gone).collect()
     };
     let told = |wait: &Wait| match wait {

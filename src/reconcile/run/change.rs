@@ -64,8 +64,10 @@ impl Run<'_> {
             apply.sequence = Sequence::Backward;
         }
         let left = apply.run(&todo, &mut deeds.verdicts)?;
-        todo.retain(|action| !left.contains(&key(action)));
-        deeds.tried.extend(todo);
+        let (put_off, tried): (Vec<Action>, Vec<Action>) =
+            todo.into_iter().partition(|action| left.contains(&key(action)));
+        deeds.tried.extend(tried);
+        deeds.put_off.extend(put_off);
         deeds.sight = self.look()?;
         Ok(())
     }

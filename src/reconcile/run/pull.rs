@@ -24,7 +24,8 @@ impl Run<'_> {
         let (failed, doomed, verdicts) = (Failed::new(), Doomed::new(), Verdicts::new());
         let ran_before = sight.containers.iter().filter(|one| one.state == State::Running);
         let ran_before = ran_before.map(|one| one.id.clone()).collect();
-        let mut deeds = Deeds { sight, failed, doomed, ran_before, tried: Vec::new(), verdicts };
+        let (tried, put_off) = (Vec::new(), Vec::new());
+        let mut deeds = Deeds { sight, failed, doomed, ran_before, tried, put_off, verdicts };
         report.actions = self.plan(&deeds.sight)?;
         let wants = report.actions.iter().any(|action| action.pull);
         let (Some(lock), true, None) = (self.lock, wants, self.unset(&report.actions)) else {

@@ -274,6 +274,11 @@ fn outside_its_windows_what_is_gone_is_made_as_it_was() {
     let more = |w: &mut World| w.service().replicas = 2;
     assert_eq!(decide(more), "start missing");
     assert_eq!(shown(&outside(more)), "none deferred", "there was one");
+    let down = |w: &mut World| {
+        more(w);
+        w.observed.containers.clear();
+    };
+    assert_eq!(shown(&outside(down)), "start missing", "the one there was");
     let fewer = |w: &mut World| {
         w.past().replicas = 2;
         w.service().replicas = 2;
