@@ -104,7 +104,7 @@ fn a_signal_tells_what_runs_of_its_new_files() {
 
     // The engine still restarts it, and that it ended once is not the next signal's doing.
     let reader = &before["reader"][0];
-    sandbox.docker(["exec", reader, "sh", "-c", "kill -TERM 1"]);
+    sandbox.docker(["exec", "-d", reader, "sh", "-c", "kill -TERM 1"]);
     says(&sandbox, "reader", "blue\nready");
     // The only file of the folder gets another name: the folder is still the one that is mounted.
     let author = sandbox.root().join("author");

@@ -111,7 +111,7 @@ fn one_more_container_is_not_to_blame_for_what_the_first_did_before() {
     }]));
     sandbox.plan_then_sync(0);
     let first = sandbox.ids()["web"][0].clone();
-    sandbox.docker(["exec", &first, "sh", "-c", "kill -TERM 1"]);
+    sandbox.docker(["exec", "-d", &first, "sh", "-c", "kill -TERM 1"]);
     wait_for("a restart", 60, || (sandbox.the("web")["RestartCount"] == 1).then_some(()));
     sandbox.come_up(&["web"]);
     sandbox.commit(&[("compose.yaml", &stack(2))], "Two");
