@@ -113,8 +113,8 @@ Options:
   --service NAME  only this service of renew.json; may be repeated
   --json          print one JSON document
 
-Actions: recreate, start, signal, remove, none; `pull+` means the image is fetched
-first, and a fetch that brings nothing new turns the action into none.
+Actions: recreate, start, signal, remove, none; `pull+` means the image is
+fetched first, and a fetch that brings nothing new turns the action into none.
 
 Exit codes: 0, or 1 if no plan could be made.
 ";

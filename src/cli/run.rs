@@ -11,7 +11,7 @@ use super::{NO_CONFIG, ended, logging, render};
 use crate::config::{self, Loaded};
 use crate::daemon::{self, Job, Message, Outcome, Setup};
 use crate::problem::Problem;
-use crate::reconcile::{self, Order, Report, SharedFetch, Synced};
+use crate::reconcile::{self, Order, Report, Shared, Synced};
 use crate::sys::clock::SystemClock;
 use crate::sys::zone::{self, ZoneError};
 
@@ -42,7 +42,7 @@ fn begin(path: &Path) -> Result<(), Vec<Problem>> {
     }
     // A fault in one run is a line, as everything else is.
     std::panic::set_hook(Box::new(|fault| log::error!("a fault in renew: {fault}")));
-    let (clock, fetches) = (SystemClock::default(), Arc::new(SharedFetch::default()));
+    let (clock, shared) = (SystemClock::default(), Arc::new(Shared::default()));
     let inbox = Setup::inbox();
     let told = inbox.0.clone();
     Signals::tell(move |asked| {
@@ -59,7 +59,7 @@ fn begin(path: &Path) -> Result<(), Vec<Problem>> {
         rejected: !ready.broken.is_empty(),
         load: &|| load(path),
         keep: &|config, text| sync::keep_last_good(config, path, text),
-        work: Arc::new(move |job: &Job| work(job, &clock, &fetches)),
+        work: Arc::new(move |job: &Job| work(job, &clock, &shared)),
         clock: Arc::new(clock),
         inbox,
     };
@@ -77,9 +77,9 @@ fn load(path: &Path) -> Result<Loaded, Vec<Problem>> {
 }
 
 /// One run of one service.
-fn work(job: &Job, clock: &SystemClock, fetches: &Arc<SharedFetch>) -> Outcome {
+fn work(job: &Job, clock: &SystemClock, shared: &Arc<Shared>) -> Outcome {
     let host = sync::at(clock, &job.config, job.stop.clone());
-    let host = host.triggered_by(job.trigger.name()).sharing(fetches);
+    let host = host.triggered_by(job.trigger.name()).sharing(shared);
     let services = job.config.service(&job.service).into_iter().collect();
     let moved = Arc::clone(&job.moved);
     let order = Order { config: &job.config, services, restart: job.restart, moved };

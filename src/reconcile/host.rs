@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::shared::SharedFetch;
+use super::shared::Shared;
 use super::stack::Stack;
 use crate::config::Config;
 use crate::decide::plan::Join;
@@ -17,7 +17,9 @@ use crate::docker::credentials::{Credentials, Keychain, RegistryAuth};
 use crate::docker::digest::Digest;
 use crate::docker::engine::{DEFAULT_HOST, Engine, Info};
 use crate::docker::reference::{Named, Reference};
-use crate::docker::registry::{CERTS_DIR, RegistryClient, RegistryConfig, SYSTEM_ROOTS};
+use crate::docker::registry::{
+    CERTS_DIR, RegistryClient, RegistryConfig, RegistryError, SYSTEM_ROOTS,
+};
 use crate::problem::Problem;
 use crate::sys::clock::Clock;
 use crate::sys::exec::{Cancel, Exec};
@@ -89,8 +91,8 @@ pub struct Host<'a> {
     pub stop: Stop,
     /// What makes its runs happen: a public name.
     pub trigger: &'static str,
-    /// The fetch that it shares with others in this process, and since when it is there.
-    shared: Option<(Arc<SharedFetch>, Duration)>,
+    /// What it shares with others in this process, and since when it is there.
+    shared: Option<(Arc<Shared>, Duration)>,
     place: DockerPlace,
     engine: OnceCell<Result<Engine, Problem>>,
     info: OnceCell<Option<Info>>,
@@ -151,10 +153,10 @@ impl<'a> Host<'a> {
         Host { trigger, ..self }
     }
 
-    /// The same for runs that share their fetches.
+    /// The same for runs that share what they learn of remotes and registries.
     #[must_use]
-    pub fn sharing(self, fetches: &Arc<SharedFetch>) -> Host<'a> {
-        Host { shared: Some((Arc::clone(fetches), self.clock.monotonic())), ..self }
+    pub fn sharing(self, shared: &Arc<Shared>) -> Host<'a> {
+        Host { shared: Some((Arc::clone(shared), self.clock.monotonic())), ..self }
     }
 
     /// How a fetch of another run ended since this one began, if one did.
@@ -247,11 +249,27 @@ impl<'a> Host<'a> {
         if let Some(known) = self.digests.borrow().get(image) {
             return known.clone();
         }
-        let answer = self.registry().digest(image).map_err(|error| error.to_string());
+        let answer = self.ask_for_digest(image).map_err(|error| error.to_string());
         if let Err(why) = &answer {
             log::debug!("cannot ask the registry for {image}: {why}");
         }
         self.digests.borrow_mut().insert(image.clone(), answer.clone());
+        answer
+    }
+
+    /// Asks a registry, unless another run of this process was told to leave it alone for longer.
+    fn ask_for_digest(&self, image: &Named) -> Result<Digest, RegistryError> {
+        let (registry, now) = (image.registry().to_owned(), self.clock.monotonic());
+        let shared = self.shared.as_ref().map(|(shared, _)| shared);
+        if let Some(wanted) = shared.and_then(|shared| shared.rests(&registry, now)) {
+            return Err(RegistryError::RateLimited { registry, retry_after: Some(wanted) });
+        }
+        let answer = self.registry().digest(image);
+        if let (Some(shared), Err(RegistryError::RateLimited { retry_after: Some(wanted), .. })) =
+            (shared, &answer)
+        {
+            shared.rest(&registry, now, *wanted);
+        }
         answer
     }
 

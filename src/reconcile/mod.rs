@@ -61,5 +61,5 @@ pub use pause::in_words as pause_in_words;
 pub use repo::incoming_config;
 pub use report::{Commits, Gate, Outcome, Report, ServiceReport, WHY};
 pub use resolve::short;
-pub use shared::SharedFetch;
+pub use shared::Shared;
 pub use steer::{retry, rollback};

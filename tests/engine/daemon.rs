@@ -97,6 +97,46 @@ fn of_services(sandbox: &Sandbox, names: &[&str]) -> String {
     config.to_string()
 }
 
+/// From now on `renew.json` is the one in the repository.
+fn take_the_repositorys(sandbox: &Sandbox) {
+    sandbox.host_pull();
+    let here = sandbox.root().join("renew.json");
+    let _ = std::fs::remove_file(&here);
+    std::os::unix::fs::symlink(sandbox.host.join("renew.json"), here).expect("a link");
+}
+
+#[test]
+fn what_comes_with_another_configuration_is_done_as_that_says_by_all_services() {
+    let Some(sandbox) = Sandbox::open() else { return };
+    sandbox.publish("web:1");
+    let names = ["four", "one", "three", "two"];
+    let push = |level: &str, config: &str| {
+        let stack = |name: &str| {
+            let own = format!("{{image: IMAGES/web:1, environment: {{LEVEL: {level}}}}}");
+            (format!("{name}/compose.yaml"), format!("services: {{{name}: {own}}}\n"))
+        };
+        let mut files: Vec<_> = names.map(stack).into();
+        files.push(("renew.json".to_owned(), config.to_owned()));
+        let files: Vec<_> = files.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
+        sandbox.commit(&files, level);
+    };
+    let applies = of_services(&sandbox, &names).replacen('{', "{\"workers\":4,", 1);
+    let observes = applies.replace("\"schedule\"", "\"mode\":\"observe\",\"schedule\"");
+    push("a", &applies);
+    take_the_repositorys(&sandbox);
+    let daemon = sandbox.start_renew(["run"]);
+    sandbox.come_up(&names);
+    let before = sandbox.ids();
+    push("b", &observes);
+    wait_for("the other configuration", 60, || {
+        let text = std::fs::read_to_string(sandbox.host.join("renew.json"));
+        text.is_ok_and(|text| text == observes).then_some(())
+    });
+    std::thread::sleep(Duration::from_secs(6));
+    sandbox.only_changed(&before, &[]);
+    stops(daemon);
+}
+
 #[test]
 fn a_configuration_in_the_repository_moves_with_it() {
     let Some(sandbox) = Sandbox::open() else { return };
@@ -111,10 +151,7 @@ fn a_configuration_in_the_repository_moves_with_it() {
         sandbox.commit(&files, "Another configuration");
     };
     push(&["one"], &of_services(&sandbox, &["one"]));
-    sandbox.host_pull();
-    let _ = std::fs::remove_file(sandbox.root().join("renew.json"));
-    std::os::unix::fs::symlink(sandbox.host.join("renew.json"), sandbox.root().join("renew.json"))
-        .expect("a link");
+    take_the_repositorys(&sandbox);
     let daemon = sandbox.start_renew(["run"]);
     sandbox.come_up(&["one"]);
     push(&["one", "two"], &of_services(&sandbox, &["one", "two"]));

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use serde_json::json;
 
-use crate::support::{Front, Registry, Sandbox, Turn, run};
+use crate::support::{Front, Registry, Sandbox, Turn, run, wait_for};
 use crate::{THREE, three_running};
 
 /// `u:hunter2`.
@@ -243,6 +243,35 @@ fn a_hostile_token_server_is_not_shown_anything() {
     assert!(detail.contains("without encryption"), "{detail}");
     assert!(trap.asked().is_empty(), "nobody calls there: {:?}", trap.asked());
     sandbox.only_changed(&before, &[]);
+}
+
+#[test]
+fn a_daemon_asks_a_registry_that_wants_rest_only_when_its_time_is_over() {
+    let Some(sandbox) = Sandbox::open() else { return };
+    let limited = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let armed = limited.clone();
+    let front = Front::tcp(&sandbox.registry_address(), move |_, _| {
+        match armed.load(std::sync::atomic::Ordering::SeqCst) {
+            true => answer("429 Too Many Requests", "Retry-After: 300\r\n", "{}"),
+            false => Turn::Pass,
+        }
+    });
+    running_over(&front, &sandbox);
+    limited.store(true, std::sync::atomic::Ordering::SeqCst);
+    let so_far = front.asked().len();
+    let before = sandbox.ids();
+    sandbox.config(json!([{
+        "name": "app", "compose_files": ["compose.yaml"], "schedule": "@every 1s",
+    }]));
+    let daemon = sandbox.start_renew(["run"]);
+    wait_for("the first question", 60, || (front.asked().len() > so_far).then_some(()));
+    // It goes on working meanwhile.
+    sandbox.docker(["rm", "-f", &before["web"][0]]);
+    sandbox.come_up(&["web"]);
+    std::thread::sleep(std::time::Duration::from_secs(4));
+    daemon.terminate();
+    daemon.finish().expect(0);
+    assert_eq!(front.asked().len(), so_far + 1, "{:?}", front.asked());
 }
 
 #[test]
