@@ -39,7 +39,7 @@ use table::Table;
 
 type Section = (&'static str, fn(&mut Table));
 
-const SECTIONS: &[Section] = &[
+const SECTIONS: [Section; 6] = [
     ("schedules", schedules::measure),
     ("validate", validate::measure),
     ("idle", idle::measure),
@@ -51,6 +51,9 @@ const SECTIONS: &[Section] = &[
 /// All sections, or those named: `cargo bench -- settled growth`.
 fn main() {
     let named: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
+    let known = SECTIONS.map(|(name, _)| name);
+    let unknown = named.iter().find(|name| !known.contains(&name.as_str()));
+    assert!(unknown.is_none(), "{unknown:?} is no section: there are {known:?}");
     let mut table = Table::default();
     for (name, section) in SECTIONS {
         if named.is_empty() || named.iter().any(|wanted| wanted == name) {
