@@ -245,17 +245,24 @@ fn a_hostile_token_server_is_not_shown_anything() {
     sandbox.only_changed(&before, &[]);
 }
 
-#[test]
-fn a_daemon_asks_a_registry_that_wants_rest_only_when_its_time_is_over() {
-    let Some(sandbox) = Sandbox::open() else { return };
+/// A front that wants to be left alone for 300 s, once it is told so.
+fn limiting(sandbox: &Sandbox) -> (Front, std::sync::Arc<std::sync::atomic::AtomicBool>) {
     let limited = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
     let armed = limited.clone();
     let front = Front::tcp(&sandbox.registry_address(), move |_, _| {
+        let body = r#"{"errors":[{"code":"TOOMANYREQUESTS","message":"slow down"}]}"#;
         match armed.load(std::sync::atomic::Ordering::SeqCst) {
-            true => answer("429 Too Many Requests", "Retry-After: 300\r\n", "{}"),
+            true => answer("429 Too Many Requests", "Retry-After: 300\r\n", body),
             false => Turn::Pass,
         }
     });
+    (front, limited)
+}
+
+#[test]
+fn a_daemon_asks_a_registry_that_wants_rest_only_when_its_time_is_over() {
+    let Some(sandbox) = Sandbox::open() else { return };
+    let (front, limited) = limiting(&sandbox);
     running_over(&front, &sandbox);
     limited.store(true, std::sync::atomic::Ordering::SeqCst);
     let so_far = front.asked().len();
@@ -277,15 +284,7 @@ fn a_daemon_asks_a_registry_that_wants_rest_only_when_its_time_is_over() {
 #[test]
 fn a_registry_that_wants_rest_is_asked_once_a_pass() {
     let Some(sandbox) = Sandbox::open() else { return };
-    let limited = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
-    let armed = limited.clone();
-    let front = Front::tcp(&sandbox.registry_address(), move |_, _| {
-        let body = r#"{"errors":[{"code":"TOOMANYREQUESTS","message":"slow down"}]}"#;
-        match armed.load(std::sync::atomic::Ordering::SeqCst) {
-            true => answer("429 Too Many Requests", "Retry-After: 300\r\n", body),
-            false => Turn::Pass,
-        }
-    });
+    let (front, limited) = limiting(&sandbox);
     for image in ["web:1", "db:1"] {
         sandbox.publish(image);
     }
