@@ -2,10 +2,15 @@
 //! about it, and what kind of trouble it is. Decides no exit code and prints nothing.
 
 use std::fmt;
+use std::ops::{Deref, DerefMut};
 
-/// A failure that a person can act on.
+/// A failure that a person can act on. It is as wide as a pointer, since half of all results carry one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
+pub struct Problem(Box<Parts>);
+
+/// The parts of a [`Problem`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parts {
     /// Stable machine key, such as `git_fetch` or `image_not_found`.
     pub reason: &'static str,
     /// What failed, on what, and why.
@@ -39,7 +44,38 @@ impl Problem {
         message: impl Into<String>,
         resolution: impl Into<String>,
     ) -> Problem {
-        Problem { reason, message: message.into(), resolution: resolution.into(), trouble }
+        Problem::of(Parts {
+            reason,
+            message: message.into(),
+            resolution: resolution.into(),
+            trouble,
+        })
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn of(parts: Parts) -> Problem {
+        Problem(Box::new(parts))
+    }
+
+    /// The same trouble with another message.
+    #[must_use]
+    pub fn saying(mut self, message: String) -> Problem {
+        self.message = message;
+        self
+    }
+
+    /// The same trouble with another way out.
+    #[must_use]
+    pub fn mended_by(mut self, resolution: String) -> Problem {
+        self.resolution = resolution;
+        self
+    }
+
+    /// The parts, to be kept one by one.
+    #[must_use]
+    pub fn into_parts(self) -> Parts {
+        *self.0
     }
 
     /// A [`Trouble::Setup`] problem.
@@ -69,6 +105,20 @@ impl Problem {
             "stopped on request before the end",
             "run it again: the next run takes up what is left",
         )
+    }
+}
+
+impl Deref for Problem {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+impl DerefMut for Problem {
+    fn deref_mut(&mut self) -> &mut Parts {
+        &mut self.0
     }
 }
 

@@ -42,7 +42,7 @@ Options:
   -h, --help         this text; `renew COMMAND --help` tells more
   -V, --version      the version
 
-Environment: RUST_LOG filters logs (error, warn, info, debug, trace);
+Environment: RUST_LOG filters logs (error, warn, info, debug);
 DOCKER_HOST and DOCKER_CONFIG say where docker is, if renew.json does not.
 
 Begin with `renew validate`, look at `renew plan`, then `renew sync`.

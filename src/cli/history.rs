@@ -10,6 +10,7 @@ use super::sync::EXIT_SETUP;
 use super::table::Table;
 use super::text::one_line;
 use super::when::minute;
+use crate::gather::sort_by_key;
 use crate::problem::Problem;
 use crate::reconcile::short;
 use crate::state::history::{Done, Entry, Told};
@@ -77,7 +78,7 @@ fn table(services: &[ServicePart]) -> String {
     for service in services {
         rows.extend(service.entries.iter().map(|entry| (service.name.as_str(), entry)));
     }
-    rows.sort_by_key(|(_, entry)| entry.last_at);
+    sort_by_key(&mut rows, |(_, entry)| entry.last_at);
     let mut table = Table::new(&["SERVICE", "ID", "WHEN", "COMMIT", "WHAT", "RESULT"]);
     for (name, entry) in rows {
         let mut what: Vec<String> = entry.actions.iter().map(action).collect();

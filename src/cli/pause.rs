@@ -65,8 +65,11 @@ fn pause_all(
         state.pause(name, pause, clock).map_err(|problem| vec![problem])?;
         said.push(format!("{name}: paused {}", pause_in_words(pause)));
         // Taken for an instant, only to see whether somebody else has it.
-        if let Err(Problem { trouble: Trouble::Busy, message, .. }) = state.lock(name) {
-            said.push(format!("  -> {message}: that run goes on to its end"));
+        match state.lock(name) {
+            Err(problem) if problem.trouble == Trouble::Busy => {
+                said.push(format!("  -> {}: that run goes on to its end", problem.message));
+            }
+            _ => {}
         }
     }
     Ok(said)

@@ -242,7 +242,7 @@ pub fn incoming(host: &Host<'_>, first: Ready, args: &SyncArgs) -> Ready {
             let branch = &first.config.repo.branch;
             let told = |problem: Problem| {
                 let message = format!("as {branch} has it now: {}", problem.message);
-                Problem { message, ..problem }
+                problem.saying(message)
             };
             let broken = problems_of(&errors).into_iter().map(told).collect();
             Ready { broken, ..first }

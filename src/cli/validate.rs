@@ -12,6 +12,7 @@ use crate::cli::text::one_line;
 use crate::cli::{NO_CONFIG, ended};
 use crate::config::value::Problem;
 use crate::config::{self, Diagnostic, LoadError, Service, disk};
+use crate::gather::sort_by_key;
 use crate::sys::{env, zone};
 
 /// How many fire times are shown.
@@ -108,7 +109,7 @@ where
     warnings.extend(loaded.warnings.iter().cloned());
     warnings.extend(config::unreachable_peers(&loaded, path, hostnames));
     warnings.extend(config::missed_windows(&loaded, path, now, zone));
-    warnings.sort_by_key(|warning| (warning.line, warning.column));
+    sort_by_key(&mut warnings, |warning| (warning.line, warning.column));
     let describe = |service: &Service| service_report(service, now, zone, hostnames);
     let described = loaded.config.services.iter().map(describe).zip(checked.projects);
     let services = described.map(|(service, projects)| ServiceReport { projects, ..service });

@@ -5,6 +5,7 @@
 //! `shape` holds a document against the table; `read` gives typed access; `host`, `service`,
 //! `policy` and `stack` are what comes out; `cross` judges services against each other.
 
+use crate::gather::sort_by_key;
 use std::path::{Path, PathBuf};
 
 pub mod diagnostic;
@@ -161,7 +162,7 @@ pub fn parse(text: &[u8], path: &Path) -> Result<Loaded, Vec<Diagnostic>> {
 }
 
 fn places(mut marks: Vec<Mark>, source: &str) -> Vec<Place> {
-    marks.sort_by_key(|mark| mark.offset);
+    sort_by_key(&mut marks, |mark| mark.offset);
     let mut lines = Lines::new(source);
     let placed = marks.into_iter().map(|mark| {
         let (line, column) = lines.at(mark.offset);

@@ -40,7 +40,7 @@ pub fn waves(changing: &BTreeSet<String>, depends_on: &Dependencies) -> Vec<BTre
             .iter()
             .filter(|(_, needs)| needs.is_empty())
             .map(|(name, _)| (*name).clone())
-            .collect();
+            .gather();
         let wave = if ready.is_empty() {
             waiting.keys().map(|name| (*name).clone()).collect()
         } else {

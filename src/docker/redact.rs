@@ -2,6 +2,7 @@
 //! are taken out again. It never guesses: it hides the values it was given.
 
 use super::dotenv::assignments;
+use crate::gather::sort_by_key;
 
 /// Shorter values would hide ordinary words and numbers.
 const CHARS_MIN: usize = 4;
@@ -54,7 +55,7 @@ impl Secrets {
     #[must_use]
     pub fn hide(&self, text: &str) -> String {
         let mut values: Vec<&String> = self.0.iter().collect();
-        values.sort_by_key(|value| std::cmp::Reverse(value.len()));
+        sort_by_key(&mut values, |value| std::cmp::Reverse(value.len()));
         values.iter().fold(text.to_owned(), |text, value| text.replace(value.as_str(), "***"))
     }
 }

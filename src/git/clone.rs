@@ -134,9 +134,9 @@ impl<'a> Git<'a> {
                  set repo.ssh_key_file or repo.token_file",
                 super::redact(source.url)
             ),
-            _ => problem.resolution,
+            _ => return Err(problem),
         };
-        Err(Problem { resolution, ..problem })
+        Err(problem.mended_by(resolution))
     }
 }
 

@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::{Commit, Git, Move, Standing};
+use crate::gather::Gather;
 use crate::problem::Problem;
 
 /// Where a move goes from and to, and what it carries.
@@ -66,7 +67,7 @@ impl Git<'_> {
             .iter()
             .filter(|change| change.to.is_some())
             .map(|change| Path::new(&change.name))
-            .collect();
+            .gather();
         let mut feed = Vec::new();
         for change in moving {
             // A folder that gives way to a file takes its files with it; git knows them no longer.

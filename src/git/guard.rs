@@ -170,7 +170,8 @@ mod tests {
         ];
         for (mode, guard, reader, way_out) in cases {
             fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
-            let said = check("repo.x", &path, guard, reader).err().map(|p| p.resolution);
+            let said =
+                check("repo.x", &path, guard, reader).err().map(|p| p.into_parts().resolution);
             match way_out {
                 "" => assert_eq!(said, None, "{mode:o} {guard:?}"),
                 words => assert!(said.unwrap().contains(words), "{mode:o} {guard:?}"),

@@ -8,6 +8,7 @@ use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 
 use super::{Git, is_id};
+use crate::gather::sort_by_key;
 use crate::problem::Problem;
 use crate::sys::fs::{TempDir, create_private_dir, sweep_dead};
 
@@ -50,9 +51,9 @@ impl Git<'_> {
         };
         log::warn!("{}; fetching {branch} anew beside it", problem.message);
         self.mend(remote, branch).map_err(|mending| {
-            let why = mending.message;
+            let why = &mending.message;
             let message = format!("{}; it could not be mended: {why}", problem.message);
-            Problem { message, ..problem.clone() }
+            problem.clone().saying(message)
         })?;
         log::warn!("added what {remote} has of {branch} to {}", self.top.display());
         work(self)
@@ -184,7 +185,7 @@ fn add_packs(from: &Path, to: &Path) -> io::Result<()> {
     fs::create_dir_all(to)?;
     let mut files: Vec<PathBuf> =
         fs::read_dir(from)?.map(|entry| entry.map(|e| e.path())).collect::<Result<_, _>>()?;
-    files.sort_by_key(|path| path.extension().is_some_and(|ext| ext == "idx"));
+    sort_by_key(&mut files, |path| path.extension().is_some_and(|ext| ext == "idx"));
     for file in files {
         if let Some(name) = file.file_name() {
             fs::rename(&file, to.join(name))?;

@@ -6,6 +6,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
 use super::{Blob, Git, Move, Moves};
+use crate::gather::Gather;
 use crate::problem::Problem;
 
 /// How many objects one look through the history searches for: arguments have a limit.
@@ -97,7 +98,7 @@ impl Git<'_> {
             return Ok(false);
         }
         let staged = self.raw_diff(&["--cached", &moves.from.head.id])?;
-        let staged: BTreeSet<&OsStr> = staged.iter().map(|line| line.name.as_os_str()).collect();
+        let staged: BTreeSet<&OsStr> = staged.iter().map(|line| line.name.as_os_str()).gather();
         let expected: Vec<(&OsStr, &Blob)> =
             tracked.iter().map(|(change, blob)| (change.name.as_os_str(), *blob)).collect();
         let disk = self.disk_oids(&expected)?;
@@ -139,7 +140,7 @@ impl Git<'_> {
             args.extend(chunk.iter().map(|oid| format!("--find-object={oid}")));
             let done = self.check_fed(&args, Some(commits.clone()))?;
             let text = done.text();
-            let found: BTreeSet<&str> = text.split_whitespace().collect();
+            let found: BTreeSet<&str> = text.split_whitespace().gather();
             if !chunk.iter().all(|oid| found.contains(oid.as_str())) {
                 return Ok(false);
             }

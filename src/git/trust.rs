@@ -52,8 +52,12 @@ impl Trust {
             Problem::setup("allowed_signers", format!("{FIELD} {shown} {why}"), way_out)
         };
         // It is read by us and handed on as a copy: only who may write it matters.
-        guard::check(FIELD, path, Guard::Public, guard::Reader::ourselves())
-            .map_err(|problem| Problem { reason: "allowed_signers", ..problem })?;
+        guard::check(FIELD, path, Guard::Public, guard::Reader::ourselves()).map_err(
+            |mut problem| {
+                problem.reason = "allowed_signers";
+                problem
+            },
+        )?;
         if fs::canonicalize(path).is_ok_and(|real| git.inside(&real).is_some()) {
             return Err(bad(
                 "lies in the working tree: a commit could bring its own signers",

@@ -37,7 +37,7 @@ impl Git<'_> {
             return problem;
         }
         let message = format!("remote {}: {}", self.called(remote), problem.message);
-        Problem { message, ..problem }
+        problem.saying(message)
     }
 
     /// The problem of a fetch that failed. `remote` is what it is [called](Git::called).

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::disk::LINK;
 use super::{Blob, Git, Move};
+use crate::gather::Gather;
 use crate::problem::Problem;
 
 /// What is on disk where a path shall come.
@@ -30,7 +31,7 @@ impl Git<'_> {
             .iter()
             .filter(|change| change.to.is_none())
             .map(|change| Path::new(&change.name))
-            .collect();
+            .gather();
         let mut untracked = Vec::new();
         for change in moving {
             match self.place(change, &leaving) {

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use crate::gather::sort_by_key;
 use crate::problem::Problem;
 
 use super::own::Who;
@@ -67,7 +68,7 @@ impl Prober<'_> {
             seen
         });
         self.go_on()?;
-        seen.sort_by_key(|(number, _)| *number);
+        sort_by_key(&mut seen, |(number, _)| *number);
         let mut peers = Peers::default();
         for (_, seen) in seen {
             match seen {

@@ -9,6 +9,7 @@ use super::run::Run;
 use super::stack::Stacks;
 use crate::config::Service;
 use crate::decide::plan::{Action, Danger, Desired, Kind, Reason, dangers, wanted, withholds};
+use crate::gather::Gather;
 use crate::problem::Problem;
 use crate::state::Record;
 
@@ -68,6 +69,6 @@ pub fn still_accepted(
         return record.accepted.clone();
     }
     let found = dangers(desired, &stacks.memory(record), &sight.observed);
-    let found: BTreeSet<String> = found.into_iter().map(|danger| danger.fingerprint).collect();
+    let found: BTreeSet<String> = found.into_iter().map(|danger| danger.fingerprint).gather();
     record.accepted.intersection(&found).cloned().collect()
 }

@@ -149,7 +149,7 @@ impl Apply<'_> {
         verdicts: &Verdicts,
     ) -> BTreeSet<String> {
         let below: BTreeSet<String> =
-            acting.keys().flat_map(|name| reachable(name, &work.depends_on)).collect();
+            acting.keys().flat_map(|name| reachable(name, &work.depends_on)).gather();
         let watched = |name: &String, declared: &DesiredService| {
             let key = work.key(name);
             let still_runs = self.sight.observed.containers.iter().any(|c| {
@@ -233,7 +233,7 @@ impl Apply<'_> {
         for (existing, names) in &by_compose {
             let words = match self.up(work, names, *existing) {
                 Err(problem) if problem.trouble == Trouble::Interrupted => return Err(problem),
-                Err(problem) => problem.message,
+                Err(problem) => problem.into_parts().message,
                 Ok(words) => words,
             };
             complaints.extend(names.iter().map(|name| (*name, words.clone())));
@@ -301,7 +301,7 @@ impl Apply<'_> {
         let started = |id: &ContainerId| from_rest.is_some_and(|a| a.containers.contains(&id.0));
         let ran = |c: &&Container| c.state == State::Running || c.state == State::Restarting;
         let before: BTreeSet<ContainerId> =
-            self.sight.of(&work.key(name)).filter(ran).map(|c| c.id.clone()).collect();
+            self.sight.of(&work.key(name)).filter(ran).map(|c| c.id.clone()).gather();
         Some(Subject {
             name: name.to_owned(),
             lifetime: work.services.get(name)?.lifetime,
@@ -318,7 +318,8 @@ fn tell(verdicts: &mut BTreeMap<String, Verdict>, complaints: &BTreeMap<&str, St
         if let Some(Verdict::Bad(problem)) = verdicts.get_mut(*name) {
             problem.message = format!("{}; compose said: {words}", problem.message);
             if let Some((reason, way)) = way_out(words) {
-                (problem.reason, problem.resolution) = (reason, way);
+                problem.reason = reason;
+                problem.resolution = way;
             }
         }
     }

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::Host;
 use crate::decide::plan::Action;
+use crate::gather::Gather;
 use crate::problem::Problem;
 
 /// No image is as large. With so much to spare the registry is not asked for the size: on docker.io
@@ -52,21 +53,18 @@ pub fn name_the_disk(host: &Host<'_>, image: &str, problem: Problem) -> Problem 
     let brings = host.missing_size(image).map(|size| {
         format!("; its layers bring {} to {root}, and more once they are unpacked", bytes(size))
     });
-    Problem {
-        message: format!("{}{}", problem.message, brings.unwrap_or_default()),
-        resolution: format!(
-            "free space on the disk of {root}: see `df -h {root}` and `docker system df`, then \
-             `docker image prune` and `docker builder prune`; the next run tries again"
-        ),
-        ..problem
-    }
+    let message = format!("{}{}", problem.message, brings.unwrap_or_default());
+    problem.saying(message).mended_by(format!(
+        "free space on the disk of {root}: see `df -h {root}` and `docker system df`, then \
+         `docker image prune` and `docker builder prune`; the next run tries again"
+    ))
 }
 
 /// The first planned pull for which there is no room.
 #[must_use]
 pub fn lacking(host: &Host<'_>, actions: &[Action], floor_bytes: u64) -> Option<Problem> {
     let pulls = actions.iter().filter(|action| action.pull);
-    let images: BTreeSet<&String> = pulls.filter_map(|a| a.image.declared.as_ref()).collect();
+    let images: BTreeSet<&String> = pulls.filter_map(|a| a.image.declared.as_ref()).gather();
     images.into_iter().find_map(|image| room_for(host, image, floor_bytes).err())
 }
 

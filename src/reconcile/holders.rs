@@ -93,7 +93,7 @@ pub fn let_go(pass: &Pass<'_>, record: &mut Record, sight: &Sight) {
 /// The holders of images that are not kept, or that containers of the service itself hold.
 fn superfluous(record: &Record, used: &BTreeSet<&str>) -> Holders {
     let kept: BTreeSet<&str> =
-        record.image_pairs().map(|(_, id)| id).chain(record.images.kept()).collect();
+        record.image_pairs().map(|(_, id)| id).chain(record.images.kept()).gather();
     let needed = |id: &str| kept.contains(id) && !used.contains(id);
     let held = record.images.held.iter().filter(|(id, _)| !needed(id));
     held.map(|(id, name)| (id.clone(), name.clone())).gather()

@@ -136,7 +136,7 @@ impl<'a> Host<'a> {
             Engine::connect(Some(address.as_str())).map_err(|error| {
                 let problem = Problem::from(error);
                 let message = format!("{} ({})", problem.message, address.origin());
-                Problem { message, ..problem }
+                problem.saying(message)
             })
         };
         self.engine.get_or_init(connect).as_ref().map_err(Problem::clone)

@@ -283,7 +283,7 @@ pub fn difference(before: &Value, after: &Value) -> String {
 fn differing(before: &Value, after: &Value, path: &mut Vec<String>, keys: &mut Vec<String>) {
     match (before, after) {
         (Value::Object(old), Value::Object(new)) if path.len() < 3 => {
-            let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+            let names: BTreeSet<&String> = old.keys().chain(new.keys()).gather();
             for name in names {
                 path.push(name.clone());
                 let [a, b] = [old.get(name), new.get(name)].map(|v| v.unwrap_or(&Value::Null));

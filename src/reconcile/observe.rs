@@ -20,6 +20,7 @@ use crate::decide::plan::{
 use crate::docker::digest::Digest;
 use crate::docker::engine::{Container, Image, State};
 use crate::docker::reference::Reference;
+use crate::gather::sort_by_key;
 use crate::problem::Problem;
 use crate::reconcile::policy;
 use crate::state::Record;
@@ -77,7 +78,7 @@ pub fn look(
         containers.extend(host.engine()?.containers(&project)?);
     }
     // Compose takes the highest numbers away first; so do we.
-    containers.sort_by_key(|c| (c.compose_service.clone(), c.number));
+    sort_by_key(&mut containers, |c| (c.compose_service.clone(), c.number));
     let (mut record, unproven) = attempts::settle(record, &containers, &pass.state.models());
     topology::forget(host, desired, &containers, &mut record)?;
     let mut stopped = Stopped::new(host, desired, &record.stopped);

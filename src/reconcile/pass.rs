@@ -206,7 +206,7 @@ fn foretold(problem: Problem) -> Problem {
         "`renew sync` has what is damaged sent again by the remote; should that not help, {}",
         problem.resolution
     );
-    Problem { resolution, ..problem }
+    problem.mended_by(resolution)
 }
 
 fn keeper<'a>(

@@ -12,6 +12,7 @@ use crate::config::Service;
 use crate::decide::plan::Action;
 use crate::docker::engine::{Engine, EngineError, Image, ImageId};
 use crate::docker::reference::{Named, Reference};
+use crate::gather::Gather;
 use crate::problem::Problem;
 use crate::state::{Images, Record};
 
@@ -74,12 +75,8 @@ pub fn prune(pass: &Pass<'_>, service: &Service, record: &mut Record, sight: &Si
 /// The images that renew pulled and that are neither in force, nor kept from before, nor what the
 /// declared names mean now.
 fn superseded<'i>(record: &'i Record, declared: impl Iterator<Item = &'i str>) -> BTreeSet<String> {
-    let kept: BTreeSet<&str> = record
-        .image_pairs()
-        .map(|(_, id)| id)
-        .chain(record.images.kept())
-        .chain(declared)
-        .collect();
+    let kept: BTreeSet<&str> =
+        record.image_pairs().map(|(_, id)| id).chain(record.images.kept()).chain(declared).gather();
     record.images.pulled.keys().filter(|id| !kept.contains(id.as_str())).cloned().collect()
 }
 

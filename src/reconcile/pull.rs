@@ -8,6 +8,7 @@ use super::disk::{name_the_disk, room_for};
 use crate::decide::plan::Action;
 use crate::docker::engine::PullProgress;
 use crate::docker::reference::Reference;
+use crate::gather::Gather;
 use crate::problem::Problem;
 
 /// The images that could not be had, and why.
@@ -28,7 +29,7 @@ pub fn pull(host: &Host<'_>, actions: &[Action], limits: Limits) -> Failed {
         .iter()
         .filter(|action| action.pull)
         .filter_map(|action| action.image.declared.as_ref())
-        .collect();
+        .gather();
     let mut failed = Failed::new();
     for reference in wanted {
         let room = room_for(host, reference, limits.floor_bytes);

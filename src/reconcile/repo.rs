@@ -67,7 +67,7 @@ pub fn open_for_plan<'a>(
 ) -> Result<Git<'a>, Problem> {
     open(host, config, deadline).map_err(|problem| match config.repo.url {
         Some(_) if is_missing(&problem) => {
-            Problem { resolution: "`renew sync` clones it from repo.url".to_owned(), ..problem }
+            problem.mended_by("`renew sync` clones it from repo.url".to_owned())
         }
         _ => problem,
     })

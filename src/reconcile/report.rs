@@ -6,6 +6,7 @@ use std::path::Path;
 use super::Host;
 use super::todo::Key;
 use crate::decide::plan::Action;
+use crate::gather::Gather;
 use crate::problem::{Problem, Trouble};
 
 /// Stands in a log line between what is done and why: whoever is shown the why elsewhere is told the
@@ -181,7 +182,7 @@ impl Report {
             .flat_map(|service| &service.actions)
             .filter(|action| action.pull)
             .filter_map(|action| action.image.declared.as_ref())
-            .collect();
+            .gather();
         self.pull_bytes = images.iter().map(|image| host.pull_size(image)).sum();
         self.free_bytes =
             host.info().and_then(|info| crate::sys::fs::free_bytes(Path::new(&info.root_dir)).ok());

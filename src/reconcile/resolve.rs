@@ -143,7 +143,7 @@ impl<'a> Resolver<'a> {
             texts.iter().for_each(|(_, text)| secrets.add_env_file(text));
             let message = secrets.hide(&message);
             let resolution = problem.resolution.replace(laid_out.as_ref(), real.as_ref());
-            env.blame(copy.as_ref(), Problem { message, resolution, ..problem })
+            env.blame(copy.as_ref(), problem.saying(message).mended_by(resolution))
         })?;
         let model = self.relocate(export, &text)?;
         let mounted = Model::new(&model).all_mounted(self.git.top());
@@ -264,7 +264,7 @@ impl<'a> Resolver<'a> {
                 && !mounted.contains(path)
                 && !path.is_dir()
         };
-        let mut paths: BTreeSet<PathBuf> = opened.untracked.iter().cloned().collect();
+        let mut paths: BTreeSet<PathBuf> = opened.untracked.iter().cloned().gather();
         paths.extend(self.named(export, spec, opened).into_iter().filter(outside));
         paths.insert(self.git.top().join(spec.folder()).join(".env"));
         paths.into_iter().map(|path| (path.clone(), Stamp::of(&path))).collect()

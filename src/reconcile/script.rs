@@ -78,7 +78,7 @@ impl<'a> Scripts<'a> {
         let problem = self.run("clean_script", path, env, stacks).err()?;
         let said = match problem.trouble {
             Trouble::Interrupted => format!("clean_script {}: {problem}", path.display()),
-            _ => problem.message,
+            _ => problem.into_parts().message,
         };
         log::warn!("{}: {said}", self.service.name.as_str());
         Some(said)

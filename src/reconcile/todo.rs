@@ -9,6 +9,7 @@ use super::pull::Failed;
 use super::unset::Unset;
 use crate::decide::plan::{Action, Desired, Observed, Reason, Step, Wait, Waits, together};
 use crate::decide::waves::{Condition, Dependencies, reachable};
+use crate::gather::Gather;
 use crate::state::Record;
 
 pub use crate::decide::plan::{Key, key, makes};
@@ -110,8 +111,7 @@ pub fn possible(
 ) -> Vec<Action> {
     let done = |action: &Action| tried.iter().any(|tried| key(tried) == key(action));
     let acting = planned.iter().filter(|action| action.step != Step::Nothing && !done(action));
-    let blocked: BTreeSet<Key> =
-        acting.filter(|action| !obstacles.allow(action)).map(key).collect();
+    let blocked: BTreeSet<Key> = acting.filter(|action| !obstacles.allow(action)).map(key).gather();
     let waits = |action: &Action| {
         let all = obstacles.depends_on.get(&action.project);
         let mut on = all.and_then(|all| all.get(&action.compose_service)).into_iter().flatten();
@@ -158,7 +158,7 @@ pub fn before_pull(
         .iter()
         .filter(|action| action.step != Step::Nothing && !ready(action))
         .map(key)
-        .collect();
+        .gather();
     let depends = |action: &&Action| {
         let Some(dependencies) = depends_on.get(&action.project) else { return false };
         let below = reachable(&action.compose_service, dependencies);

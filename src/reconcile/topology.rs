@@ -9,6 +9,7 @@ use super::todo::{Key, key, makes};
 use crate::decide::plan::{Action, Desired, DesiredStack, Kind, changed_topology};
 use crate::decide::waves::waves;
 use crate::docker::engine::{Container, NetworkInspected, State};
+use crate::gather::Gather;
 use crate::problem::Problem;
 use crate::state::Record;
 
@@ -93,7 +94,7 @@ impl Apply<'_> {
                     && desired.services.contains_key(&action.compose_service)
             };
             let acting: BTreeSet<Key> =
-                todo.iter().filter(|a| makes(a)).filter(of_stack).map(key).collect();
+                todo.iter().filter(|a| makes(a)).filter(of_stack).map(key).gather();
             if acting.is_empty() {
                 continue;
             }

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::Stand;
 use super::live::Live;
-use crate::problem::Problem;
+use crate::problem::{Parts, Problem};
 use crate::state::history::{Complaint, Standing};
 
 /// One thing that somebody should look at.
@@ -52,7 +52,8 @@ impl HumanPart {
 
 impl From<Problem> for HumanPart {
     fn from(problem: Problem) -> HumanPart {
-        HumanPart::new(None, problem.reason, problem.message, problem.resolution)
+        let Parts { reason, message, resolution, .. } = problem.into_parts();
+        HumanPart::new(None, reason, message, resolution)
     }
 }
 

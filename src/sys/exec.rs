@@ -122,7 +122,7 @@ impl Exec for SystemExec {
         if self.cancel.is_set() {
             return Err(ExecError::Cancelled);
         }
-        log::trace!("run: {}", job.command_line());
+        log::debug!("run: {}", job.command_line());
         if let Some(path) = &job.record {
             ChildRecord::announce(path);
         }

@@ -5,6 +5,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
+use crate::gather::sort_by_key;
 use crate::sys::http::Cidr;
 
 /// The addresses that lead to this host.
@@ -75,7 +76,7 @@ fn ipv4_blocks(table: &str) -> Vec<Cidr> {
         }
     }
     // The main and the local table are the same tree unless there are policy rules.
-    blocks.sort_by_key(|block: &Cidr| format!("{block:?}"));
+    sort_by_key(&mut blocks, |block: &Cidr| format!("{block:?}"));
     blocks.dedup();
     blocks
 }

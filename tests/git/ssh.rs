@@ -186,7 +186,7 @@ fn a_key_that_others_can_read_is_refused() {
     let refusal = || {
         let problem = fetch(&world, &access).unwrap_err();
         assert_eq!(problem.reason, "git_credentials", "{problem}");
-        problem.resolution
+        problem.into_parts().resolution
     };
     let key = world.root.path().join("client");
     fs::set_permissions(&key, Permissions::from_mode(0o644)).unwrap();

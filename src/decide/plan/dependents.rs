@@ -126,7 +126,7 @@ impl World<'_> {
         let stale = containers.iter().filter(runs).filter(|c| c.joins.iter().any(|j| lost(&j)));
         let stale: Vec<&ContainerFact> = stale.copied().collect();
         let join = stale.first().and_then(|c| c.joins.iter().find(lost))?;
-        let mut ids: BTreeSet<String> = stale.iter().map(|c| c.id.clone()).collect();
+        let mut ids: BTreeSet<String> = stale.iter().map(|c| c.id.clone()).gather();
         ids.extend(action.containers.iter().cloned());
         let whose = whose(action, self.parent_of(action, join));
         Some(Action {

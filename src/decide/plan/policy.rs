@@ -8,6 +8,7 @@ use super::action::{Action, Reason, Step};
 use super::types::{
     ContainerFact, ContainerState, Desired, DesiredService, Lifetime, ServiceMemory,
 };
+use crate::gather::Gather;
 
 /// How a compose service may be treated.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,7 +114,7 @@ pub fn left_alone(
         (Step::Start, Reason::Stopped) => {
             if heal == Heal::Crashed {
                 let stays: BTreeSet<&String> =
-                    there.iter().filter(by_a_person).map(|c| &c.id).collect();
+                    there.iter().filter(by_a_person).map(|c| &c.id).gather();
                 action.containers.retain(|id| !stays.contains(id));
             } else {
                 action.containers.clear();

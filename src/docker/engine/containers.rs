@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 
 use super::types::{Container, ContainerId, ImageId, Inspected};
 use super::{Engine, EngineError, refusal, wire};
+use crate::gather::sort_by;
 use crate::sys::http::{Method, escape};
 
 /// Set on every container of a compose project.
@@ -59,7 +60,7 @@ impl Engine {
         let listed: Vec<wire::Listed> = self.read(&path)?;
         let mut containers: Vec<Container> =
             listed.into_iter().filter(is_of_a_service).map(Container::from).collect();
-        containers.sort_by(|a, b| {
+        sort_by(&mut containers, |a, b| {
             (&a.project, &a.compose_service, a.number, &a.name).cmp(&(
                 &b.project,
                 &b.compose_service,

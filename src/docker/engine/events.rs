@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 
 use super::containers::{PROJECT, instant};
 use super::{Engine, EngineError, refusal, wire};
+use crate::gather::sort_by_key;
 use crate::sys::http::{Method, escape};
 
 /// The label with the name of a compose service.
@@ -61,7 +62,7 @@ impl Engine {
             .map_while(Result::ok)
             .filter_map(event)
             .collect();
-        events.sort_by_key(|event| event.at);
+        sort_by_key(&mut events, |event| event.at);
         Ok(events)
     }
 }

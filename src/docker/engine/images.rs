@@ -102,7 +102,7 @@ impl Engine {
     /// tags: a filter with a tag makes the engine leave the registry digests out.
     fn list_images(&self, references: &[Reference]) -> Result<Vec<Image>, EngineError> {
         let names: BTreeSet<String> =
-            references.iter().filter_map(Reference::named).map(Named::familiar_name).collect();
+            references.iter().filter_map(Reference::named).map(Named::familiar_name).gather();
         if names.is_empty() {
             return Ok(Vec::new());
         }

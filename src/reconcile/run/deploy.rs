@@ -7,6 +7,7 @@ use chrono::TimeDelta;
 
 use super::{Deeds, Purpose, Run};
 use crate::decide::plan::{Action, Step, Waits};
+use crate::gather::Gather;
 use crate::problem::{Problem, Trouble};
 use crate::reconcile::accept::{refuses, still_accepted};
 use crate::reconcile::gate::stops;
@@ -174,7 +175,7 @@ impl Run<'_> {
             let past = self.record.service(project, name);
             let declared = self.desired.of(project, name).map(|declared| &declared.files);
             let files = past.map(|past| &past.files).into_iter().chain(declared);
-            let files: BTreeSet<String> = files.flat_map(BTreeMap::keys).cloned().collect();
+            let files: BTreeSet<String> = files.flat_map(BTreeMap::keys).cloned().gather();
             mounted.extend(files.iter().cloned());
             let own = past.map(|past| past.commit.as_str()).filter(|commit| !commit.is_empty());
             back.entry(own.unwrap_or(&self.record.commit)).or_default().extend(&files - &theirs);

@@ -256,8 +256,9 @@ fn pause(tries_before: u32) -> TimeDelta {
 impl Failure {
     /// What went wrong, as the run ends with it.
     pub(super) fn problem(&self) -> Option<Problem> {
-        let problem = self.bad.values().next()?;
-        Some(Problem { trouble: Trouble::Engine, ..problem.clone() })
+        let mut problem = self.bad.values().next()?.clone();
+        problem.trouble = Trouble::Engine;
+        Some(problem)
     }
 
     /// Whose change is undone.

@@ -57,7 +57,8 @@ impl Run<'_> {
                     impossible @ "rollback_impossible" => impossible,
                     _ => "rollback_failed",
                 };
-                report.error = Some(Problem::engine(reason, message, problem.resolution));
+                report.error =
+                    Some(Problem::engine(reason, message, problem.into_parts().resolution));
             }
         }
         Ok(())

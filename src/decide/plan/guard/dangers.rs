@@ -8,6 +8,7 @@ use crate::decide::plan::mounts::{Mount, moved};
 use crate::decide::plan::types::{
     ContainerFact, ContainerState, Definition, Desired, DesiredStack, Memory, Observed,
 };
+use crate::gather::Gather;
 
 /// Something that renew does not do by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -172,7 +173,7 @@ fn foreign_projects(desired: &Desired, observed: &Observed) -> Vec<Danger> {
         .iter()
         .filter(|c| c.working_dir.as_ref().is_none_or(|dir| desired.directories.contains(dir)))
         .map(|container| container.project.as_str())
-        .collect();
+        .gather();
     let mut found: Vec<Danger> = Vec::new();
     for container in observed.containers.iter().filter(|c| c.definition == Definition::Known) {
         let Some(other) = &container.working_dir else { continue };
