@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use chrono::{DateTime, Utc};
 
+use crate::memory;
 use crate::server::Server;
 use crate::support::Sandbox;
 use crate::table::{Figure, Table, middle};
@@ -19,7 +20,7 @@ docker compose pull --quiet
 docker compose up --detach --quiet-pull";
 
 pub fn measure(table: &mut Table) {
-    let Some(sandbox) = Sandbox::open() else { return };
+    let Some(sandbox) = memory::sandbox() else { return };
     let push = |round: usize| {
         sandbox.publish(&format!("web:{round}"));
         let text = format!("services:\n  web:\n    image: IMAGES/web:{round}\n");

@@ -4,8 +4,8 @@
 use serde_json::{Value, json};
 
 use crate::cpu::mean;
+use crate::memory;
 use crate::server::Server;
-use crate::support::Sandbox;
 use crate::table::{Figure, Table};
 
 const NUMBERS: &[usize] = &[1, 10, 100];
@@ -15,7 +15,7 @@ const RUNS: u32 = 10;
 const STACK: &str = "services:\n  web:\n    image: IMAGES/web:1\n    network_mode: none\n";
 
 pub fn measure(table: &mut Table) {
-    let Some(sandbox) = Sandbox::open() else { return };
+    let Some(sandbox) = memory::sandbox() else { return };
     sandbox.publish("web:1");
     let most = NUMBERS.iter().copied().max().unwrap_or_default();
     let path = |n: usize| format!("SANDBOX-{n}/compose.yaml");

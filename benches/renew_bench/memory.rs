@@ -37,6 +37,12 @@ pub fn binaries() -> impl Iterator<Item = (&'static str, PathBuf)> {
     std::iter::once(("this build", built)).chain(shipped.map(|path| ("shipped", path)))
 }
 
+/// A sandbox in which the renew plays that ships, if it is there.
+pub fn sandbox() -> Option<Sandbox> {
+    let (_, binary) = binaries().last()?;
+    Some(Sandbox::open()?.played_by(binary))
+}
+
 /// The high-water mark of the resident set (proc_pid_status(5)), read until the process ends: it
 /// never falls, so the last reading is at most a moment old.
 fn peak(sandbox: &Sandbox, binary: &Path) -> u64 {

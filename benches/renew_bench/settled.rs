@@ -9,7 +9,6 @@ use std::time::Duration;
 use crate::cpu::mean;
 use crate::memory;
 use crate::server::Server;
-use crate::support::Sandbox;
 use crate::table::{Figure, Table, middle};
 
 /// The kernel counts in hundredths of a second: a sample is the mean of so many runs.
@@ -30,7 +29,7 @@ docker compose pull --quiet
 docker compose up --detach --quiet-pull";
 
 pub fn measure(table: &mut Table) {
-    let Some(sandbox) = Sandbox::open() else { return };
+    let Some(sandbox) = memory::sandbox() else { return };
     sandbox.publish("web:1");
     sandbox.commit(&[("compose.yaml", STACK)], "A stack");
     let _server = Server::start(&sandbox);

@@ -83,6 +83,8 @@ pub struct Sandbox {
     pub id: String,
     /// The host's checkout.
     pub host: PathBuf,
+    /// The renew that plays.
+    binary: PathBuf,
     pub(super) wrappers: Wrappers,
     registry: RefCell<Registry>,
     base: Blob,
@@ -111,6 +113,7 @@ impl Sandbox {
         let id = format!("rt{}", &image::digest(seed.as_bytes())[7..17]);
         let sandbox = Sandbox {
             host: root.path().join(&id),
+            binary: env!("CARGO_BIN_EXE_renew").into(),
             wrappers: Wrappers::install(root.path()),
             registry: RefCell::new(Registry::start(&root.path().join("registry"))),
             base: image::base(&id),
@@ -125,6 +128,13 @@ impl Sandbox {
         sandbox.git_init();
         sandbox.config(json!([{ "name": "app", "compose_files": ["compose.yaml"] }]));
         Some(sandbox)
+    }
+
+    /// The same, with another build of renew.
+    #[must_use]
+    pub fn played_by(mut self, binary: PathBuf) -> Sandbox {
+        self.binary = binary;
+        self
     }
 
     /// The folder of everything: remote, checkout, state, wrappers.
@@ -315,7 +325,7 @@ impl Sandbox {
 
     /// The command line and surroundings of renew.
     pub fn renew_command(&self, args: &[&str], env: &[(&str, &str)]) -> Command {
-        let mut renew = Command::new(env!("CARGO_BIN_EXE_renew"));
+        let mut renew = Command::new(&self.binary);
         let path = std::env::var("PATH").unwrap_or_default();
         renew
             .current_dir(self.root())
