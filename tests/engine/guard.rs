@@ -189,10 +189,15 @@ fn a_service_that_leaves_the_stack_leaves_its_data() {
     sandbox.config(json!([
         { "name": "app", "compose_files": ["compose.yaml"], "remove_orphans": true },
     ]));
+    let mounts = sandbox.the("db")["Mounts"].clone();
     let without = "services:\n  web:\n    image: IMAGES/web:1\n";
     sandbox.commit(&[("compose.yaml", without)], "No database any more");
     sandbox.plan_then_sync(0).did("db remove orphan\n web none settled");
     sandbox.settled();
+    // The volume without a name as well, which nobody else removes: not even the end of the sandbox.
+    let mut scratch = mounts.as_array().expect("mounts").iter();
+    let scratch = scratch.find(|mount| mount["Destination"] == "/scratch").expect("a volume");
+    sandbox.docker(["volume", "rm", scratch["Name"].as_str().expect("a name")]);
     assert_eq!(sandbox.in_volume("SANDBOX_data", "file"), "kept");
     let file = fs::read_to_string(sandbox.host.join("files/file")).expect("the file");
     assert_eq!(file, "kept\n");
