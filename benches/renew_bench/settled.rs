@@ -63,6 +63,26 @@ pub fn measure(table: &mut Table) {
     let started = Figure::Count(sandbox.started().len() as u64);
     table.figure("  docker and compose processes it starts", started, Some(Figure::Count(0)));
     memory::measure(table, &sandbox);
+    let nothing = || Some(Figure::Bytes(0));
+    table.figure("  bytes written to disk by a settled sync", written(&sync), nothing());
+    let broken = STACK.replace("web:1\n  worker", "no-such\n  worker");
+    sandbox.commit(&[("compose.yaml", &broken)], "An image that nobody has");
+    let fails = || drop(sandbox.renew(["sync"]).expect(2));
+    fails();
+    let what = "  by one that fails exactly like the one before";
+    table.figure(what, written(&fails), nothing());
+}
+
+/// What `work` and all processes that it waited for have sent towards a disk (proc_pid_io(5)).
+fn written(work: &dyn Fn()) -> Figure {
+    let so_far = || {
+        let text = std::fs::read_to_string("/proc/self/io").expect("the kernel counts");
+        let line = text.lines().find_map(|line| line.strip_prefix("write_bytes: "));
+        line.and_then(|bytes| bytes.parse::<u64>().ok()).expect("a number")
+    };
+    let before = so_far();
+    work();
+    Figure::Bytes(so_far() - before)
 }
 
 fn ratio(one: Duration, other: Duration) -> Figure {
