@@ -122,7 +122,7 @@ fn try_sync(host: &Host<'_>, order: &Order<'_>) -> Result<Synced, Problem> {
         Ok(config_moved) => (pass, config_moved),
         Err(problem) if problem.trouble == Trouble::Interrupted => return Err(problem),
         Err(problem) => {
-            stays = aim.stay(problem);
+            stays = aim.stay(problem)?;
             (Pass::new(&ground, &stays), false)
         }
     };

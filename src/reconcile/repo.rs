@@ -95,18 +95,27 @@ pub struct Aim {
     pub differences: Option<Vec<Move>>,
     /// Why it is not the commit that was wanted.
     pub refused: Option<Problem>,
+    /// What to stay on if this cannot be reached.
+    ground: Option<Commit>,
 }
 
 impl Aim {
-    /// To stay where the tree stands, and why.
-    #[must_use]
-    pub fn stay(&self, refused: Problem) -> Aim {
-        Aim::staying(&self.standing, refused)
+    /// To stay on what may be deployed already, and why.
+    ///
+    /// # Errors
+    /// The reason itself, when there is no such commit.
+    pub fn stay(&self, refused: Problem) -> Result<Aim, Problem> {
+        Aim::staying(&self.standing, self.ground.as_ref(), refused)
     }
 
-    fn staying(standing: &Standing, refused: Problem) -> Aim {
-        let (standing, target) = (standing.clone(), standing.head.clone());
-        Aim { standing, target, differences: None, refused: Some(refused) }
+    fn staying(
+        standing: &Standing,
+        ground: Option<&Commit>,
+        refused: Problem,
+    ) -> Result<Aim, Problem> {
+        let Some(target) = ground.cloned() else { return Err(refused) };
+        let (standing, ground) = (standing.clone(), ground.cloned());
+        Ok(Aim { standing, target, differences: None, refused: Some(refused), ground })
     }
 }
 
@@ -153,6 +162,14 @@ pub fn arrive(
     if let Err(problem) = state.keep_head(lock, id, tree) {
         log::debug!("{problem}");
     }
+    // Once there were rules, they may come back.
+    let follows_rules = has_rules(config) || state.accepted().is_some();
+    if follows_rules
+        && aim.refused.is_none()
+        && let Err(problem) = state.keep_accepted(lock, id)
+    {
+        log::warn!("{problem}");
+    }
     Ok((aim, news.err()))
 }
 
@@ -181,11 +198,11 @@ pub fn standing(config: &Config, git: &Git<'_>) -> Result<Standing, Problem> {
 }
 
 /// The wanted commit, unless it may not be deployed or something untracked is in its way: then the
-/// pass stays where it is, so that what runs is still healed. Where the tree differs from it is looked
-/// up unless it is known.
+/// pass stays on what was accepted before, so that what runs is still healed. Where the tree differs
+/// from it is looked up unless it is known.
 ///
 /// # Errors
-/// When git fails, or the commit is refused and nothing was ever accepted here.
+/// When git fails, or the commit is refused and there is none that was accepted before.
 pub fn aim(
     config: &Config,
     state: &StateDir,
@@ -194,42 +211,67 @@ pub fn aim(
     wanted: Commit,
     known: Option<Vec<Move>>,
 ) -> Result<Aim, Problem> {
-    let stay = |refused| Aim::staying(standing, refused);
-    let accepted = was_accepted(config, state);
-    if wanted != standing.head || !accepted {
-        match may_deploy(config, git, &wanted) {
-            Ok(()) => {}
-            // What is checked out was put there by an operator, not by us: it is not vouched for.
-            Err(problem) if !accepted => return Err(problem),
-            Err(problem) => return Ok(stay(problem)),
-        }
+    let accepted = state.accepted().filter(|_| has_rules(config));
+    let ground = ground(config, state, git, standing, accepted.as_deref())?;
+    if has_rules(config)
+        && accepted.as_ref() != Some(&wanted.id)
+        && let Err(problem) = may_deploy(config, git, &wanted, accepted.as_deref())
+    {
+        return Aim::staying(standing, ground.as_ref(), problem);
     }
     let differences = known.map_or_else(|| git.differences(&wanted), Ok)?;
     let moving: Vec<&Move> = differences.iter().collect();
-    Ok(match git.refuse_obstacles(&moving) {
-        Ok(()) => Aim {
+    match git.refuse_obstacles(&moving) {
+        Ok(()) => Ok(Aim {
             standing: standing.clone(),
             target: wanted,
             differences: Some(differences),
             refused: None,
-        },
-        Err(problem) => stay(problem),
-    })
+            ground,
+        }),
+        Err(problem) => Aim::staying(standing, ground.as_ref(), problem),
+    }
 }
 
-/// Whether renew deployed from this tree before: then what is checked out was accepted.
-fn was_accepted(config: &Config, state: &StateDir) -> bool {
-    let known = |name: &str| state.record(name).is_ok_and(|record| !record.commit.is_empty());
-    config.services.iter().any(|service| known(service.name.as_str()))
+/// Whether not every commit of the branch may be deployed.
+fn has_rules(config: &Config) -> bool {
+    config.repo.allowed_signers.is_some() || config.repo.fast_forward_only
 }
 
-/// Holds a commit against the rules of the configuration.
-fn may_deploy(config: &Config, git: &Git<'_>, wanted: &Commit) -> Result<(), Problem> {
+/// The commit to stay on. Under rules not what happens to be checked out: a person, or a new clone, put
+/// it there and vouches for nothing, unless it was deployed before there were rules.
+fn ground(
+    config: &Config,
+    state: &StateDir,
+    git: &Git<'_>,
+    standing: &Standing,
+    accepted: Option<&str>,
+) -> Result<Option<Commit>, Problem> {
+    let head = &standing.head;
+    let deployed = |name: &str| state.record(name).is_ok_and(|record| record.commit == head.id);
+    let vouched = || {
+        config.services.iter().any(|service| deployed(service.name.as_str()))
+            || may_deploy(config, git, head, None).is_ok()
+    };
+    match accepted {
+        Some(id) if *id != head.id => git.commit(id),
+        None if has_rules(config) && !vouched() => Ok(None),
+        Some(_) | None => Ok(Some(head.clone())),
+    }
+}
+
+/// Holds a commit against the rules of the configuration, and against the last that passed them.
+fn may_deploy(
+    config: &Config,
+    git: &Git<'_>,
+    wanted: &Commit,
+    accepted: Option<&str>,
+) -> Result<(), Problem> {
     if let Some(signers) = &config.repo.allowed_signers {
         Trust::read(signers, git)?.verify(git, &wanted.id)?;
     }
     if config.repo.fast_forward_only {
-        git.check_fast_forward(&wanted.id, None)?;
+        git.check_fast_forward(&wanted.id, accepted)?;
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
-//! Which tree object the commit has that was last met: git tells both only together, and one of them
-//! every time. A fact about that commit, so it may be lost, and never be wrong. Not for services.
+//! Commits that a repository was met at. Which tree object the last one has: git tells both only
+//! together, and one of them every time; a fact about that commit, so it may be lost, and never be
+//! wrong. And which one passed the rules of the configuration last. Not for services.
 
 use std::fs;
 use std::path::PathBuf;
@@ -22,6 +23,31 @@ impl StateDir {
         let (commit, tree) = text.strip_suffix('\n')?.split_once(' ')?;
         let whole = commit.len() == tree.len() && commit.len() >= 40;
         whole.then(|| (commit.to_owned(), tree.to_owned()))
+    }
+
+    fn accepted_path(&self) -> PathBuf {
+        self.root.join("accepted")
+    }
+
+    /// The last commit that passed `repo.allowed_signers` and `repo.fast_forward_only`. What is checked
+    /// out says nothing of that: a person or a new clone put it there.
+    #[must_use]
+    pub fn accepted(&self) -> Option<String> {
+        let text = fs::read_to_string(self.accepted_path()).ok()?;
+        text.strip_suffix('\n').filter(|id| id.len() >= 40).map(str::to_owned)
+    }
+
+    /// Keeps it, if it is another one.
+    ///
+    /// # Errors
+    /// When the file cannot be replaced.
+    pub fn keep_accepted(&self, _held: &Lock, commit: &str) -> Result<(), Problem> {
+        if self.accepted().as_deref() == Some(commit) {
+            return Ok(());
+        }
+        let path = self.accepted_path();
+        let text = format!("{commit}\n");
+        sys::fs::replace(&path, text.as_bytes()).map_err(|cause| not_written(&path, &cause))
     }
 
     /// Keeps it, if it is another one. Whoever holds the lock of the repository writes it.

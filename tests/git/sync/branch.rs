@@ -43,7 +43,8 @@ fn a_rewritten_branch_is_followed_unless_only_steps_forward_may_be() {
     let told = site.refused();
     assert_eq!(told.reason, "not_fast_forward", "{told:?}");
     assert!(told.message.contains(&other) && told.message.contains(&first), "{told:?}");
-    assert_eq!(site.renew("plan --json").code, 1);
+    let planned = site.renew("plan --json").json();
+    assert_eq!(planned["errors"][0]["reason"], "not_fast_forward", "{planned}");
     assert_eq!((site.head(), site.world.read("a")), (first.clone(), "2".to_owned()));
 
     site.configure(json!({}));
