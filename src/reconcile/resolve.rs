@@ -43,6 +43,12 @@ pub struct StackSpec {
 }
 
 impl StackSpec {
+    /// The same in a word, to tell it from others.
+    #[must_use]
+    pub fn told(&self) -> String {
+        format!("{self:?}")
+    }
+
     /// The folder compose takes for the project directory: that of the first file.
     fn folder(&self) -> PathBuf {
         let first = self.files.first().and_then(|file| file.parent());
@@ -155,6 +161,7 @@ impl<'a> Resolver<'a> {
         let object = |path: &String| export.object(path).map(|oid| (path.clone(), oid.to_owned()));
         Ok(Resolved {
             key,
+            spec: spec.told(),
             made_at: now,
             services,
             compose_version,

@@ -99,7 +99,7 @@ pub struct Run<'a> {
     pub desired: Desired,
     /// What is kept up instead by those that wait.
     in_force: Option<InForce>,
-    /// Until when all wait for a window.
+    /// Until when all wait: for a window, or for a target that resolves.
     window: Option<String>,
     purpose: Purpose,
     gate: QuorumGate<'a>,
@@ -134,7 +134,12 @@ impl<'a> Run<'a> {
         purpose: Purpose,
     ) -> Result<Run<'a>, Problem> {
         let stacks = Stacks::resolve(service, &pass.resolver, &pass.state, lock, pass.host)?;
-        let (changes, no_time) = policy::changes(pass.host, service, &stacks, &record)?;
+        let (changes, no_time) = match (stacks.to_come(), &stacks.fallen_back) {
+            // Nothing is known that was ever in force.
+            (Some(_), Some(problem)) if record.projects.is_empty() => return Err(problem.clone()),
+            (Some(what), _) => (Changes::Deferred(what.to_owned()), None),
+            (None, _) => policy::changes(pass.host, service, &stacks, &record)?,
+        };
         let window = match changes {
             Changes::Deferred(ref until) => Some(until.clone()),
             Changes::Allowed | Changes::Observed => None,
@@ -234,11 +239,7 @@ impl<'a> Run<'a> {
     }
 
     fn held(&self) -> Result<Held, Problem> {
-        match self.stacks.fallen_back {
-            // The stacks are not those of the target: how the tree differs from it is no matter.
-            Some(_) => Ok(Held::default()),
-            None => self.pass.held(self.service.name.as_str(), self.stacks.paths()),
-        }
+        self.pass.held(self.service.name.as_str(), self.stacks.paths())
     }
 
     /// What is refused because nothing sets a variable.

@@ -1,5 +1,6 @@
 //! The stacks of one service in play: what git declares, from the cache or resolved anew. When the
-//! target does not resolve, what last did stays in force.
+//! target does not resolve, what last did stands in: it may never have been in force, so nothing of it
+//! may come into force by this.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -94,16 +95,17 @@ impl Stacks {
             let resolve = || lost.clone().map_or_else(|| resolver.resolve(&spec, &env, now), Err);
             let resolved = match held {
                 Some(kept) => kept.clone(),
-                None => match (resolve(), cached) {
-                    (Ok(fresh), _) => {
+                None => match resolve() {
+                    Ok(fresh) => {
                         keep(state, lock, index, &fresh);
                         fresh
                     }
-                    (Err(problem), Some(last)) => {
+                    Err(problem) => {
+                        let last = state.last_resolved(service.name.as_str(), &spec.told());
+                        let Some(last) = last else { return Err(problem) };
                         fallen_back = Some(problem);
                         last
                     }
-                    (Err(problem), None) => return Err(problem),
                 },
             };
             list.push(Stack { spec, resolved, in_force: BTreeSet::new() });
@@ -226,6 +228,14 @@ impl Stacks {
             listed.chain(read).collect::<Vec<_>>()
         };
         self.list.iter().flat_map(used).collect()
+    }
+
+    /// What has to come about before anything changes, if the stacks are not those of the target.
+    #[must_use]
+    pub fn to_come(&self) -> Option<&'static str> {
+        let what =
+            if self.env.is_lost() { "the env file can be read" } else { "the target resolves" };
+        self.fallen_back.as_ref().map(|_| what)
     }
 
     /// The variables that nothing defines, by project.

@@ -18,6 +18,9 @@ const AGE_HOURS_MAX: i64 = 24;
 pub struct Resolved {
     /// SHA-256 of everything known beforehand: tree, files, flags, environment, compose itself.
     pub key: String,
+    /// Which stack it is, as the configuration describes it.
+    #[serde(default)]
+    pub spec: String,
     /// When it was made.
     pub made_at: DateTime<Utc>,
     /// The model as compose printed it, with the paths of the real tree.

@@ -266,6 +266,13 @@ impl StateDir {
         seal::holds(&text).then(|| serde_json::from_slice(&text).ok())?
     }
 
+    /// What compose last made of a stack, wherever it then stood in the configuration.
+    #[must_use]
+    pub fn last_resolved(&self, service: &str, spec: &str) -> Option<Resolved> {
+        let mut kept = (0..).map_while(|stack| self.cached(service, stack));
+        kept.find(|kept| kept.spec == spec)
+    }
+
     /// Keeps what compose made of a stack.
     ///
     /// # Errors
