@@ -8,9 +8,10 @@ mod probation;
 mod pull;
 mod soak;
 mod undo;
+mod unmade;
 mod waiting;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::Host;
@@ -26,10 +27,11 @@ use super::pass::Pass;
 use super::pause::{paused, sweep};
 use super::policy;
 use super::precheck::{Doomed, Precheck};
+use super::pull::Failed;
 use super::report::{Outcome, ServiceReport, Story};
 use super::script::Scripts;
 use super::stack::Stacks;
-use super::todo::key;
+use super::todo::{Key, key};
 use super::unset::{Unset, refuse};
 use super::verify::Verdict;
 use crate::config::Service;
@@ -101,6 +103,8 @@ pub struct Run<'a> {
     in_force: Option<InForce>,
     /// Until when all wait: for a window, or for a target that resolves.
     window: Option<String>,
+    /// Who is down, and cannot be made as git declares it now.
+    unmade: BTreeSet<Key>,
     purpose: Purpose,
     gate: QuorumGate<'a>,
     /// Why it is not known whether a window is open.
@@ -156,6 +160,7 @@ impl<'a> Run<'a> {
             desired: Desired::default(),
             in_force,
             window,
+            unmade: BTreeSet::new(),
             purpose,
             gate,
             no_time,
@@ -242,9 +247,14 @@ impl<'a> Run<'a> {
         self.pass.held(self.service.name.as_str(), self.stacks.paths())
     }
 
-    /// What is refused because nothing sets a variable.
+    /// What is refused because nothing sets a variable. Those that wait are made from what is recorded,
+    /// where there are none.
     fn unset(&self, actions: &[Action]) -> Option<Unset> {
-        refuse(&self.stacks, &self.desired, &self.stacks.memory(&self.record), actions)
+        let follows = |action: &&Action| {
+            self.in_force.as_ref().is_none_or(|kept| kept.waits.get(&key(action)).is_none())
+        };
+        let following: Vec<Action> = actions.iter().filter(follows).cloned().collect();
+        refuse(&self.stacks, &self.desired, &self.stacks.memory(&self.record), &following)
     }
 
     fn report(&self) -> ServiceReport {
@@ -260,9 +270,10 @@ impl<'a> Run<'a> {
     }
 
     fn foretell(mut self) -> Result<ServiceReport, Problem> {
-        let sight = self.look()?;
+        let mut sight = self.look()?;
         let mut report = self.report();
         report.actions = self.plan(&sight)?;
+        self.keep_up_unmade(&mut sight, (&Failed::new(), &[]), &mut report)?;
         report.gate = self.gate.said();
         report.actions.retain(|action| self.pass.siblings.is_first_to_remove(action));
         report.error = report.error.or_else(|| Some(self.unset(&report.actions)?.problem));
@@ -283,6 +294,8 @@ impl<'a> Run<'a> {
         let mut report = self.report();
         report.story = self.story();
         let mut deeds = self.plan_and_pull(&mut report)?;
+        let so_far = (&deeds.failed, deeds.tried.as_slice());
+        self.keep_up_unmade(&mut deeds.sight, so_far, &mut report)?;
         report.gate = self.gate.said();
         let scripts = Scripts::new(self.pass, self.service, &self.record.commit);
         let done = self.deploy(lock, &scripts, &mut deeds, &mut report);

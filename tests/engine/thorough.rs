@@ -43,6 +43,7 @@ mod stacks;
 #[allow(dead_code, reason = "as above")]
 mod stage;
 mod traces;
+mod unmade;
 mod unresolved;
 mod verdict;
 mod windows;

@@ -1,7 +1,7 @@
 //! The part of a run before anything that runs is touched: plan, pull what the plan wants, plan again.
 
 use super::{Deeds, Run};
-use crate::decide::plan::Changes;
+use crate::decide::plan::{Action, Changes};
 use crate::docker::engine::State;
 use crate::problem::Problem;
 use crate::reconcile::apply::Verdicts;
@@ -27,8 +27,12 @@ impl Run<'_> {
         let (tried, put_off) = (Vec::new(), Vec::new());
         let mut deeds = Deeds { sight, failed, doomed, ran_before, tried, put_off, verdicts };
         report.actions = self.plan(&deeds.sight)?;
-        let wants = report.actions.iter().any(|action| action.pull);
-        let (Some(lock), true, None) = (self.lock, wants, self.unset(&report.actions)) else {
+        let unset = self.unset(&report.actions);
+        let refused =
+            |action: &Action| unset.as_ref().is_some_and(|one| one.refused.contains(&key(action)));
+        let wanted = report.actions.iter().filter(|action| action.pull && !refused(action));
+        let wanted: Vec<Action> = wanted.cloned().collect();
+        let (Some(lock), false) = (self.lock, wanted.is_empty()) else {
             return Ok(deeds);
         };
         let held = self.held()?;
@@ -37,6 +41,7 @@ impl Run<'_> {
             before_pull(&report.actions, &self.stacks.depends_on(), &held, self.kept_up().1);
         // A network that is to be made anew is made with everything on it, after the pull.
         early.retain(|a| starts_again(a) || !changes(&self.desired, record, &a.project));
+        early.retain(|action| !refused(action));
         let doomed = self.doomed(&deeds.sight, &early)?;
         early.retain(|action| !doomed.contains_key(&key(action)));
         if !early.is_empty() {
@@ -45,10 +50,10 @@ impl Run<'_> {
         let floor_bytes = self.pass.disk_floor_bytes();
         let limits = Limits { stall: self.service.timeouts.pull, floor_bytes };
         let here = Here::look(self.host, self.service);
-        deeds.failed = pull(self.host, &report.actions, limits);
+        deeds.failed = pull(self.host, &wanted, limits);
         self.ask_again()?;
         deeds.sight = self.look()?;
-        here.note(&mut self.record.images, &report.actions, &deeds.failed, &deeds.sight);
+        here.note(&mut self.record.images, &wanted, &deeds.failed, &deeds.sight);
         prune(self.pass, self.service, &mut self.record, &deeds.sight);
         if let Err(problem) = self.pass.state.store(lock, &self.record) {
             // Whatever is pulled and not written down is nobody's, and stays.

@@ -40,6 +40,10 @@ impl Run<'_> {
             let failed = self.failed();
             waits.of = quarantine::waits(&failed, &self.desired, images, now);
         }
+        for key in &self.unmade {
+            let wait = || Wait::Window("it can be made".to_owned());
+            waits.of.entry(key.clone()).or_insert_with(wait);
+        }
         waits
     }
 
