@@ -30,6 +30,8 @@ pub(super) struct Means {
     pub(super) settings: Vec<String>,
     /// What to look at when the remote refuses.
     pub(super) hint: Option<String>,
+    /// Why there are no credentials, though there should be: the remote is not asked without them.
+    pub(super) lacking: Option<Problem>,
 }
 
 /// A token is one line of text; the longest in use (signed JSON) stay well below this.
@@ -55,6 +57,13 @@ impl Git<'_> {
         }
         self.means = self.means_for(&url, access)?;
         Ok(self)
+    }
+
+    /// The same without the credentials that it should have: what needs no remote goes on.
+    #[must_use]
+    pub fn lacking_access(mut self, problem: Problem) -> Self {
+        self.means.lacking = Some(problem);
+        self
     }
 
     /// What git is told to reach `url` with these credentials.

@@ -7,6 +7,9 @@ use std::os::unix::ffi::OsStrExt;
 use super::{Blob, Commit, Git};
 use crate::problem::Problem;
 
+/// The key of the problem that somebody is in the middle of a merge.
+pub const UNMERGED: &str = "unmerged";
+
 /// Mode of a commit of another repository (git-fast-import(1)).
 const SUBMODULE: &str = "160000";
 
@@ -68,7 +71,7 @@ impl Git<'_> {
     fn unmerged(&self, name: &OsStr) -> Problem {
         let top = self.top.display();
         Problem::setup(
-            "unmerged",
+            UNMERGED,
             format!("{} has a merge conflict in {top}", name.to_string_lossy()),
             format!("finish that merge, or give it up: `git -C {top} merge --abort`"),
         )

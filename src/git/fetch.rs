@@ -49,6 +49,7 @@ impl<'a> Git<'a> {
     /// # Errors
     /// When the remote cannot be reached, refuses, or has no such branch.
     pub fn fetch(&self, remote: &str, branch: &str) -> Result<(), Problem> {
+        self.may_ask()?;
         let refspec = format!("+refs/heads/{branch}:refs/remotes/{remote}/{branch}");
         let done = self.run_fetch(remote, &[], &["--", remote, &refspec])?;
         if done.ok() { Ok(()) } else { Err(self.unreachable(&self.called(remote), branch, &done)) }
@@ -73,8 +74,14 @@ impl<'a> Git<'a> {
         Ok(News::Fetched)
     }
 
+    /// Whether the remote may be asked: not as a stranger where there should be credentials.
+    pub(super) fn may_ask(&self) -> Result<(), Problem> {
+        self.means.lacking.clone().map_or(Ok(()), Err)
+    }
+
     /// The id of the commit that the remote branch is now.
     fn remote_id(&self, remote: &str, branch: &str) -> Result<String, Problem> {
+        self.may_ask()?;
         let full = format!("refs/heads/{branch}");
         let done = self
             .run(&["ls-remote", "--exit-code", "--", remote, &full])

@@ -99,6 +99,7 @@ impl Git<'_> {
         remote: &str,
         branch: &str,
     ) -> Result<Self, Problem> {
+        self.may_ask()?;
         let mut fresh = self.clone();
         fresh.top = dir.to_path_buf();
         fresh.git_dir = dir.join(".git");

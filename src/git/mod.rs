@@ -27,7 +27,7 @@ mod way;
 pub use access::Access;
 pub use clone::Source;
 pub use command::redact;
-pub use differences::Move;
+pub use differences::{Move, UNMERGED};
 pub use fetch::{Fetched, News};
 pub use follow::Moves;
 pub use objects::{Blob, Entry, Kind};

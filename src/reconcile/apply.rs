@@ -112,7 +112,7 @@ impl Apply<'_> {
                 scope: Scope::default(),
                 services: &desired.services,
                 depends_on: order(stack.model(), &desired.services, &acting),
-                secrets: secrets(stack, &self.stacks.env),
+                secrets: secrets(stack, &self.stacks.env, &self.top),
                 ties: &ties,
                 actions,
             };
@@ -188,7 +188,12 @@ impl Apply<'_> {
                         // In `changing` without a verdict: it waits itself.
                         verdict.map_or(changing.contains(other), |v| *v != Verdict::Good)
                     });
-                    let waits = waits || work.waits_elsewhere(name, verdicts);
+                    let waits = waits
+                        || work.waits_elsewhere(name, verdicts)
+                        || self.sequence == Sequence::Forward
+                            && action.is_some_and(|action| {
+                                work.needs_a_sick_one(action, changing, self.sight)
+                            });
                     !waits || action.is_some_and(|a| starts_again(a) && !restarts(a))
                 })
                 .gather();

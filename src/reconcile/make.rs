@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -21,6 +21,10 @@ use crate::docker::engine::{Container, Network, State};
 use crate::docker::redact::Secrets;
 use crate::problem::Problem;
 use crate::sys::exec::Exit;
+use crate::sys::fs::read_bounded;
+
+/// No env file that people write comes near.
+const ENV_BYTES_MAX: u64 = 1 << 20;
 
 impl Apply<'_> {
     /// What compose is to do about containers that exist. Compose sees by itself which have another
@@ -224,9 +228,9 @@ impl Apply<'_> {
 }
 
 /// Everything in a stack that may be a secret: the environment of its services, and whatever is in
-/// the env file, since that may have come into a command or a label.
+/// the env file and in the `.env` of its folder, since that may have come into a command or a label.
 #[must_use]
-pub fn secrets(stack: &Stack, env: &Env) -> Secrets {
+pub fn secrets(stack: &Stack, env: &Env, top: &Path) -> Secrets {
     let mut secrets = Secrets::default();
     for (_, service) in stack.model().services() {
         for value in service["environment"].as_object().into_iter().flat_map(|all| all.values()) {
@@ -237,6 +241,8 @@ pub fn secrets(stack: &Stack, env: &Env) -> Secrets {
         }
     }
     secrets.add_env_file(&env.text());
+    let own = read_bounded(&stack.folder(top).join(".env"), ENV_BYTES_MAX).unwrap_or_default();
+    secrets.add_env_file(&String::from_utf8_lossy(&own));
     secrets
 }
 

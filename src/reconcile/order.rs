@@ -5,10 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::apply::{Verdicts, Work};
 use super::model::Model;
-use super::todo::makes;
+use super::observe::Sight;
+use super::todo::{key, makes};
 use super::verify::Verdict;
 use crate::decide::plan::{Action, DesiredService, Lifetime, Parent, Reason, Shared, Step, Tie};
 use crate::decide::waves::{Condition, Dependencies, reachable};
+use crate::docker::engine::{Container, State};
 
 /// Who waits for whom in a stack. A dependent and the parent whose namespace or volumes it takes are
 /// made together: compose knows their order, and the dependent is cut off for no longer than it has
@@ -52,10 +54,6 @@ fn after_one_shots(
     let to_run = acting.iter().filter(|(name, action)| makes(action) && awaited(name));
     let to_run: Vec<(&str, BTreeSet<String>)> =
         to_run.map(|(name, _)| (*name, reachable(name, depends_on))).collect();
-    let follows = |action: &Action| {
-        let repairs = matches!(action.reason, Reason::Unhealthy | Reason::Dependent);
-        action.step == Step::Recreate && !repairs
-    };
     for (name, _) in acting.iter().filter(|(_, action)| follows(action)) {
         for (one_shot, needs) in &to_run {
             let first = to_run.iter().any(|(other, _)| other == name);
@@ -67,7 +65,35 @@ fn after_one_shots(
     }
 }
 
+/// Whether an action replaces something because git wants it otherwise, and not to repair it.
+#[must_use]
+pub fn follows(action: &Action) -> bool {
+    let repairs = matches!(action.reason, Reason::Unhealthy | Reason::Dependent);
+    action.step == Step::Recreate && !repairs
+}
+
 impl Work<'_> {
+    /// Whether a container that runs would be replaced while one that it needs healthy, and that nothing
+    /// is done about, is not: it would not come up, and be blamed for it.
+    #[must_use]
+    pub fn needs_a_sick_one(
+        &self,
+        action: &Action,
+        changing: &BTreeSet<String>,
+        sight: &Sight,
+    ) -> bool {
+        let running = |container: &&Container| container.state == State::Running;
+        let is_sick = |name: &String| {
+            let key = self.key(name);
+            sight.of(&key).filter(running).any(|one| one.status.contains("unhealthy"))
+        };
+        let on = self.depends_on.get(&action.compose_service).into_iter().flatten();
+        let healthy = on.filter(|(_, how)| **how == Condition::Healthy).map(|(name, _)| name);
+        follows(action)
+            && sight.of(&key(action)).any(|one| running(&one))
+            && healthy.filter(|name| !changing.contains(*name)).any(is_sick)
+    }
+
     /// Whether compose makes it together with another one: then one `up` names both.
     #[must_use]
     pub fn is_made_together(&self, name: &str) -> bool {

@@ -60,6 +60,12 @@ impl Ownership {
         self.used.entry(service.to_owned()).or_default().extend(paths);
     }
 
+    /// All that a service uses.
+    #[must_use]
+    pub fn of(&self, service: &str) -> BTreeSet<String> {
+        self.used.get(service).cloned().unwrap_or_default()
+    }
+
     /// Whether a service uses a path.
     #[must_use]
     pub fn uses(&self, service: &str, path: &str) -> bool {

@@ -8,15 +8,16 @@ use std::time::Duration;
 use super::Host;
 use super::keeper::Keeper;
 use crate::config::Config;
-use crate::git::{Access, Commit, Git, Move, News, Source, Standing, Trust, redact};
-use crate::problem::Problem;
+use crate::git::{Access, Commit, Git, Move, News, Source, Standing, Trust, UNMERGED, redact};
+use crate::problem::{Problem, Trouble};
 use crate::state::StateDir;
 use crate::sys::lock::Lock;
 
-/// Opens the working tree, with the credentials of the configuration for its remote.
+/// Opens the working tree, with the credentials of the configuration for its remote. Where these are
+/// missing or open to others, the remote cannot be asked, and that is all.
 ///
 /// # Errors
-/// When there is no working tree, or a credential file is missing or open to others.
+/// When there is no working tree.
 pub fn open<'a>(
     host: &'a Host<'_>,
     config: &Config,
@@ -28,7 +29,10 @@ pub fn open<'a>(
     if access == Access::default() {
         return Ok(git);
     }
-    git.with_access(&repo.remote, &access)
+    match git.clone().with_access(&repo.remote, &access) {
+        Err(problem) if problem.trouble != Trouble::Interrupted => Ok(git.lacking_access(problem)),
+        known => known,
+    }
 }
 
 /// As [`open`]; a tree that is not there yet is cloned from `repo.url`, if the configuration has one.
@@ -219,7 +223,12 @@ pub fn aim(
     {
         return Aim::staying(standing, ground.as_ref(), problem);
     }
-    let differences = known.map_or_else(|| git.differences(&wanted), Ok)?;
+    let differences = match known.map_or_else(|| git.differences(&wanted), Ok) {
+        Err(problem) if problem.reason == UNMERGED => {
+            return Aim::staying(standing, ground.as_ref(), problem);
+        }
+        found => found?,
+    };
     let moving: Vec<&Move> = differences.iter().collect();
     match git.refuse_obstacles(&moving) {
         Ok(()) => Ok(Aim {

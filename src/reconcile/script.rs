@@ -210,7 +210,7 @@ impl<'a> Scripts<'a> {
 
     /// A script may print what it can read: the values of the env file and of all environments.
     fn hide(&self, stacks: &Stacks, said: &str) -> String {
-        let all = stacks.list.iter().map(|stack| secrets(stack, &stacks.env));
+        let all = stacks.list.iter().map(|stack| secrets(stack, &stacks.env, self.pass.git.top()));
         all.fold(redact(said), |text, secrets| secrets.hide(&text))
     }
 }

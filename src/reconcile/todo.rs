@@ -4,10 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::held::Held;
+use super::order::follows;
 use super::precheck::Doomed;
 use super::pull::Failed;
 use super::unset::Unset;
-use crate::decide::plan::{Action, Desired, Observed, Reason, Step, Wait, Waits, together};
+use crate::decide::plan::{
+    Action, ContainerState, Desired, Observed, Reason, Step, Wait, Waits, together,
+};
 use crate::decide::waves::{Condition, Dependencies, reachable};
 use crate::gather::Gather;
 use crate::state::Record;
@@ -65,13 +68,19 @@ impl Obstacles<'_> {
         }
     }
 
+    /// Whether it brings back what is in force.
+    #[must_use]
+    pub fn is_restored(&self, action: &Action) -> bool {
+        let wait = self.restored.and_then(|waits| waits.get(&key(action)));
+        wait.is_some_and(Wait::restores)
+    }
+
     /// Whether the containers would be made with files of another commit than their definition.
     /// One that is gone comes back with the files it had; nothing is made to mount what is not
     /// there, since docker would make an empty folder of it.
     #[must_use]
     pub fn waits_for_files(&self, action: &Action) -> bool {
-        let wait = self.restored.and_then(|waits| waits.get(&key(action)));
-        if wait.is_some_and(Wait::restores) {
+        if self.is_restored(action) {
             return false;
         }
         let declared = self
@@ -100,7 +109,7 @@ impl Obstacles<'_> {
 }
 
 /// The actions that can be carried out, may be, and were not yet. Nothing stops for a one-shot that
-/// is to run first and cannot.
+/// is to run first and cannot, nor while what it depends on is down and cannot be made.
 #[must_use]
 pub fn possible(
     planned: &[Action],
@@ -109,6 +118,16 @@ pub fn possible(
     observed: &Observed,
     may: impl Fn(&Action) -> bool,
 ) -> Vec<Action> {
+    let runs = |wanted: &Key| {
+        let mut all = observed.containers.iter();
+        all.any(|one| {
+            let mine = one.project == wanted.0 && one.compose_service == wanted.1;
+            mine && one.state == ContainerState::Running
+        })
+    };
+    // It would run without what it depends on, and be blamed for it.
+    let stops =
+        |action: &Action| follows(action) && !obstacles.is_restored(action) && runs(&key(action));
     let done = |action: &Action| tried.iter().any(|tried| key(tried) == key(action));
     let acting = planned.iter().filter(|action| action.step != Step::Nothing && !done(action));
     let blocked: BTreeSet<Key> = acting.filter(|action| !obstacles.allow(action)).map(key).gather();
@@ -116,8 +135,9 @@ pub fn possible(
         let all = obstacles.depends_on.get(&action.project);
         let mut on = all.and_then(|all| all.get(&action.compose_service)).into_iter().flatten();
         on.any(|(name, how)| {
-            let one_shot = (action.project.clone(), name.clone());
-            *how == Condition::Completed && blocked.contains(&one_shot)
+            let before = (action.project.clone(), name.clone());
+            let missed = *how == Condition::Completed || stops(action) && !runs(&before);
+            missed && blocked.contains(&before)
         })
     };
     // What leaves may be what cannot be made, under its old name.

@@ -12,7 +12,7 @@ use super::repo;
 use super::resolve::short;
 use super::stack::Stacks;
 use crate::config::Service;
-use crate::git::{Git, Move, Moves};
+use crate::git::{Git, Move, Moves, UNMERGED};
 use crate::problem::Problem;
 
 impl Pass<'_> {
@@ -43,7 +43,11 @@ impl Pass<'_> {
         let ownership = self.ownership.borrow();
         let uses =
             |change: &Move| ownership.uses(service, &change.path).then(|| change.path.clone());
-        Ok(Held(self.differences()?.into_iter().filter_map(|change| uses(&change)).collect()))
+        match self.differences() {
+            // Nothing moves in the middle of somebody's merge, whatever it is.
+            Err(problem) if problem.reason == UNMERGED => Ok(Held(ownership.of(service))),
+            changes => Ok(Held(changes?.into_iter().filter_map(|change| uses(&change)).collect())),
+        }
     }
 
     /// Moves the paths that one service uses, now that it may, but for those that stay.

@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use crate::support::{Sandbox, free_address};
+use crate::support::{Sandbox, free_address, wait_for};
 use crate::{THREE, three_running};
 
 const QUIET: &str = "    environment: {LEVEL: quiet}\n";
@@ -94,4 +94,96 @@ fn a_variable_that_is_not_set_disturbs_no_other_stack() {
     sandbox.renew(["rollback", "app"]).expect(0);
     sandbox.runs(&["one", "two"]);
     assert!(sandbox.version("two").starts_with("db:1 "));
+}
+
+/// `db` is healthy as long as there is something in the file `well`, and `web` needs it so.
+const NEEDY: &str = "\
+services:
+  db:
+    image: IMAGES/db:1
+    restart: always
+    command: [\"/bin/sh\", \"-c\", \"echo yes >/well; while :; do sleep 1; done\"]
+    stop_grace_period: 0s
+    healthcheck: {test: [\"CMD-SHELL\", \"[ -s /well ]\"], interval: 1s, retries: 1}
+  web:
+    image: IMAGES/web:1
+    depends_on: {db: {condition: service_healthy}}
+";
+
+#[test]
+fn nothing_is_stopped_before_what_it_depends_on_is_good() {
+    let Some(sandbox) = Sandbox::open() else { return };
+    for image in ["web:1", "db:1"] {
+        sandbox.publish(image);
+    }
+    sandbox.commit(&[("compose.yaml", NEEDY)], "A stack");
+    sandbox.plan_then_sync(0);
+    let before = sandbox.ids();
+    let louder = |stack: &str| stack.replace("IMAGES/web:1", "IMAGES/web:1\n    labels: [loud]");
+    let db = before["db"][0].clone();
+    sandbox.docker(["exec", &db, "sh", "-c", ": >/well"]);
+    wait_for("an unhealthy db", 60, || {
+        (sandbox.the("db")["State"]["Health"]["Status"] == "unhealthy").then_some(())
+    });
+    sandbox.commit(&[("compose.yaml", &louder(NEEDY))], "A label");
+    let run = sandbox.plan_then_sync(2);
+    assert_eq!(run.trouble().reason, "not_reached");
+    sandbox.only_changed(&before, &[]);
+    sandbox.docker(["exec", &db, "sh", "-c", "echo yes >/well"]);
+    wait_for("a healthy db", 60, || {
+        (sandbox.the("db")["State"]["Health"]["Status"] == "healthy").then_some(())
+    });
+    sandbox.plan_then_sync(0).did("db none settled\n web recreate config");
+
+    // One that is down and cannot be made is no ground to stand on either.
+    let address = free_address();
+    let port = format!("    ports: ['{address}:80']\n    healthcheck");
+    let published = louder(NEEDY).replace("    healthcheck", &port);
+    sandbox.commit(&[("compose.yaml", &published)], "A port");
+    sandbox.plan_then_sync(0);
+    let before = sandbox.ids();
+    sandbox.docker(["rm", "-f", &before["db"][0]]);
+    let held = std::net::TcpListener::bind(address).expect("a port");
+    sandbox.commit(&[("compose.yaml", &published.replace("loud", "louder"))], "A label");
+    let run = sandbox.plan_then_sync(2);
+    assert_eq!(run.trouble().reason, "port_taken");
+    sandbox.only_changed(&before, &["db"]);
+    drop(held);
+    sandbox.plan_then_sync(0).did("db start missing\n web recreate config");
+    sandbox.settled();
+}
+
+#[test]
+fn what_is_down_is_started_whatever_keeps_git_from_going_on() {
+    let Some(sandbox) = three_running() else { return };
+    let config = |repo: serde_json::Value| {
+        let services = json!([{ "name": "app", "compose_files": ["compose.yaml"] }]);
+        let config = json!({ "repo": repo, "state_dir": "state", "services": services });
+        sandbox.write("renew.json", &config.to_string());
+    };
+    let heals = |reason: &str| {
+        let before = sandbox.ids();
+        sandbox.docker(["kill", &before["web"][0]]);
+        let run = sandbox.plan_then_sync(1);
+        run.did("cache none settled\n db none settled\n web start stopped");
+        assert_eq!(run.trouble().reason, reason);
+        sandbox.only_changed(&before, &[]);
+    };
+    // A key that is not there.
+    config(json!({ "dir": sandbox.id, "ssh_key_file": "no-such-key" }));
+    heals("git_credentials");
+    // Somebody's merge that is not through.
+    config(json!({ "dir": sandbox.id }));
+    let git = |args: &[&str]| sandbox.git(&sandbox.host, args);
+    let blob = git(&["rev-parse", "HEAD:compose.yaml"]);
+    let sides: String =
+        (1..4).map(|side| format!("100644 {blob} {side}\tcompose.yaml\n")).collect();
+    sandbox.write("sides", &sides);
+    let sides = sandbox.root().join("sides");
+    git(&["rm", "-q", "--cached", "compose.yaml"]);
+    let conflict = format!("git update-index --index-info <{}", sides.display());
+    git(&["-c", &format!("alias.conflict=!{conflict}"), "conflict"]);
+    heals("unmerged");
+    git(&["reset", "-q", "--hard"]);
+    sandbox.settled();
 }

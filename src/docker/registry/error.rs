@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use chrono::DateTime;
+
 use crate::docker::credentials::CredentialsError;
 use crate::docker::reference::Named;
 use crate::sys::http::{Head, HttpError};
@@ -77,9 +79,10 @@ pub(super) fn check(name: &Named, head: &Head) -> Result<(), RegistryError> {
         )),
         404 => Err(RegistryError::NotFound(name.to_string())),
         429 => {
-            let seconds = head.header("retry-after").and_then(|text| text.trim().parse().ok());
-            let retry_after = seconds.map(Duration::from_secs);
-            Err(RegistryError::RateLimited { registry: registry(), retry_after })
+            Err(RegistryError::RateLimited { registry: registry(), retry_after: retry_after(head) })
+        }
+        503 if retry_after(head).is_some() => {
+            Err(RegistryError::RateLimited { registry: registry(), retry_after: retry_after(head) })
         }
         status @ 500..=599 => Err(RegistryError::Unreachable {
             registry: registry(),
@@ -87,6 +90,18 @@ pub(super) fn check(name: &Named, head: &Head) -> Result<(), RegistryError> {
         }),
         status => Err(RegistryError::unexpected(name, &format!("status {status}"))),
     }
+}
+
+/// How long a registry wants to be left alone: in seconds, or until a time of its own clock (RFC 9110,
+/// sections 10.2.3 and 6.6.1).
+fn retry_after(head: &Head) -> Option<Duration> {
+    let wanted = head.header("retry-after")?.trim();
+    if let Ok(seconds) = wanted.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let time = |text: &str| DateTime::parse_from_rfc2822(text.trim()).ok();
+    let now = time(head.header("date")?)?;
+    (time(wanted)? - now).to_std().ok()
 }
 
 impl fmt::Display for RegistryError {

@@ -111,13 +111,33 @@ fn refusals() {
     assert!(matches!(status(404), Err(RegistryError::NotFound(_))));
     assert!(matches!(status(403), Err(RegistryError::Denied { .. })));
     assert!(matches!(status(401), Err(RegistryError::Denied { .. })));
-    assert!(matches!(status(503), Err(RegistryError::Unreachable { .. })));
+    assert!(matches!(status(500), Err(RegistryError::Unreachable { .. })));
     assert!(matches!(status(418), Err(RegistryError::Unexpected { .. })));
     assert!(matches!(status(302), Err(RegistryError::Unexpected { .. })));
-    let Err(RegistryError::RateLimited { retry_after, .. }) = status(429) else {
-        panic!("429 is a limit");
-    };
-    assert_eq!(retry_after, Some(Duration::from_secs(17)));
+    for limit in [429, 503] {
+        let Err(RegistryError::RateLimited { retry_after, .. }) = status(limit) else {
+            panic!("{limit} is a limit");
+        };
+        assert_eq!(retry_after, Some(Duration::from_secs(17)));
+    }
+}
+
+#[test]
+fn a_registry_may_want_rest_until_a_time_of_its_own_clock() {
+    let now = "Sun, 06 Nov 1994 08:49:37 GMT";
+    for (now, wanted, expected) in [
+        (now, "Sun, 06 Nov 1994 08:51:00 GMT", Some(83)),
+        (now, "Sun, 06 Nov 1994 08:00:00 GMT", None),
+        ("now", "Sun, 06 Nov 1994 08:51:00 GMT", None),
+        (now, "soon", None),
+    ] {
+        let headers = [("Date", now), ("Retry-After", wanted)];
+        let found = digest(Wallet(None), move |_, out| answer(out, 429, &headers, "")).1;
+        let Err(RegistryError::RateLimited { retry_after, .. }) = found else {
+            panic!("429 is a limit: {found:?}");
+        };
+        assert_eq!(retry_after, expected.map(Duration::from_secs), "{headers:?}");
+    }
 }
 
 #[test]

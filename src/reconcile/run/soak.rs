@@ -27,7 +27,7 @@ impl Run<'_> {
         if !verify.soak.is_zero() {
             let mut hidden = Secrets::default();
             for stack in &self.kept_up().0.list {
-                hidden.join(secrets(stack, &self.stacks.env));
+                hidden.join(secrets(stack, &self.stacks.env, self.pass.git.top()));
             }
             let subjects: Vec<Subject> = good.iter().map(|key| self.lasting(key, deeds)).collect();
             let verdicts = soak(self.host, &subjects, verify.soak, &hidden)?;
