@@ -35,7 +35,7 @@ use super::todo::{Key, key};
 use super::unset::{Unset, refuse};
 use super::verify::Verdict;
 use crate::config::Service;
-use crate::decide::plan::{Action, Changes, Desired, ImageFact, Step, plan, settle};
+use crate::decide::plan::{Action, Changes, Desired, ImageFact, Step, keep_whole, plan, settle};
 use crate::problem::Problem;
 use crate::state::{Record, ServiceLock};
 use crate::sys::child_record::ChildRecord;
@@ -233,6 +233,7 @@ impl<'a> Run<'a> {
         }
         if self.purpose == Purpose::Follow {
             self.gate.pass(&mut actions, sight)?;
+            actions = keep_whole(actions, &self.desired, &memory, &sight.observed);
         }
         Ok(settle(actions, self.kept_up().1, &sight.observed))
     }

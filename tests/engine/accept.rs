@@ -145,6 +145,10 @@ fn the_peers_are_asked_before_the_whole_stack_stops() {
     sandbox.plan_then_sync(3).did(ALL_REFUSED);
     sandbox.only_changed(&before, &[]);
     connected(&sandbox);
+    // What is down has nobody to wait for.
+    sandbox.docker(["kill", &before["db"][0]]);
+    sandbox.plan_then_sync(3).did("cache none refused\n db start stopped\n web none refused");
+    sandbox.only_changed(&before, &[]);
     // Refused by the peers, it stays accepted.
     sandbox.config(json!([app]));
     sandbox.plan_then_sync(0).did(ALL_ANEW);

@@ -44,6 +44,34 @@ pub fn guard(
     actions
 }
 
+/// The same for accepted changes of networks, once the peers were asked: where one that runs has to stay,
+/// the others do as well, and what stands still is started as it was.
+#[must_use]
+pub fn keep_whole(
+    mut actions: Vec<Action>,
+    desired: &Desired,
+    memory: &Memory,
+    observed: &Observed,
+) -> Vec<Action> {
+    if memory.accepted.is_empty() {
+        return actions;
+    }
+    let mut networks = dangers(desired, memory, observed);
+    networks.retain(|one| one.kind == Kind::Network && memory.accepted.contains(&one.fingerprint));
+    for network in &networks {
+        let wanted = actions.clone();
+        all_or_none(&mut actions, network, desired, observed);
+        for (action, wanted) in actions.iter_mut().zip(&wanted) {
+            if action.reason == Reason::Refused
+                && let Some(start) = started_as_it_was(wanted, desired, memory, observed)
+            {
+                *action = start;
+            }
+        }
+    }
+    actions
+}
+
 /// The start of what stands still, as it was before the change that is refused.
 fn started_as_it_was(
     action: &Action,

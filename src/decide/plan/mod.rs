@@ -17,7 +17,7 @@ mod tests;
 
 pub use action::{Action, ImagePair, Reason, Step, key, makes};
 pub use dependents::{settle, together};
-pub use guard::{Danger, Kind, changed_topology, dangers, withholds};
+pub use guard::{Danger, Kind, changed_topology, dangers, keep_whole, withholds};
 pub use mounts::{Mount, Mounts, Source};
 pub use policy::{Changes, FilesAction, Heal, Policy};
 pub use ties::{
