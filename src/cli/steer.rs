@@ -43,8 +43,13 @@ fn with(
     let stored = stored::load(path)?;
     let told = |problem| vec![problem];
     stored.config.service_here(name).map_err(told)?;
-    stored.state().map_err(told)?;
-    decide(&stored).map_err(told)
+    let state = stored.state().map_err(told)?;
+    let mut said = decide(&stored).map_err(told)?;
+    if state.paused(name, SystemClock::default().now()).map_err(told)?.is_some() {
+        let way = format!("  -> {name} is paused: nothing is done until `renew resume {name}`\n");
+        said.push_str(&way);
+    }
+    Ok(said)
 }
 
 fn carry_out(

@@ -110,6 +110,10 @@ fn stands(facts: &Facts, lines: &mut Vec<String>) {
         Some(last) => {
             lines.push(format!("{name}: {} since {}", last.result, minute(last.since)));
             wrong(last.error.as_ref(), lines);
+            for one in &last.waits {
+                let what = format!("  {} ({}): {}", one.compose_service, one.reason, one.detail);
+                lines.push(what.trim_end_matches([' ', ':']).to_owned());
+            }
         }
     }
 }
@@ -195,9 +199,13 @@ fn action(done: &Done, lines: &mut Vec<String>) {
             };
             let image = &done.image;
             lines.push(format!("    {images} ({} -> {})", id(&image.running), id(&image.now)));
-            // The detail says no more than that.
-            if done.reason != "image" {
-                lines.push(format!("    {}", done.detail));
+            // Of an image the detail says no more than that, but for what changed beside it.
+            match done.detail.split_once("; changed: ") {
+                Some((_, keys)) if done.reason == "image" => {
+                    lines.push(format!("    changed: {keys}"));
+                }
+                _ if done.reason == "image" => {}
+                _ => lines.push(format!("    {}", done.detail)),
             }
         }
         None if done.detail.is_empty() => {}

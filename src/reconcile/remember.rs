@@ -31,6 +31,8 @@ pub struct Facts<'a> {
     pub sight: &'a Sight,
     /// The target commit.
     pub commit: &'a str,
+    /// Whether all of the service is at the target now, and nothing of it waits.
+    pub arrived: bool,
     /// Files that did not move to it.
     pub held: &'a Held,
 }
@@ -76,7 +78,9 @@ pub fn remember(old: &Record, facts: &Facts<'_>, now: DateTime<Utc>) -> Record {
         }
     }
     if record.projects != old.projects || record.paths != old.paths {
-        facts.commit.clone_into(&mut record.commit);
+        if facts.arrived || old.commit.is_empty() {
+            facts.commit.clone_into(&mut record.commit);
+        }
         record.at = Some(now);
     }
     record

@@ -4,6 +4,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::config::Config;
+use crate::config::value::choice::FilesAction;
 use crate::problem::Problem;
 use crate::state::{Hold, Projects, Record, Release, StateDir};
 
@@ -63,8 +64,13 @@ pub fn rollback(
     if !releases.iter().any(|known| known.id == record.release) {
         state.keep_release(&lock, &record, n_kept + 1)?;
     }
+    let signals = |name: &str| {
+        let known = config.services.iter().find(|one| one.name.as_str() == service);
+        let action = known.map(|one| one.for_compose_service(name).files_action);
+        matches!(action, Some(FilesAction::Signal(_)))
+    };
     let held = Record {
-        projects: gone_back(&record.projects, &release.projects),
+        projects: gone_back(&record.projects, &release.projects, signals),
         commit: release.commit.clone(),
         at: Some(now),
         release: release.id,
@@ -78,14 +84,17 @@ pub fn rollback(
     Ok(release.clone())
 }
 
-/// What was in force, with what is now where the very same would run: its containers stay.
-fn gone_back(is: &Projects, was: &Projects) -> Projects {
+/// What was in force, with what is now where the very same would run: its containers stay. One that was
+/// told of other files by a signal has read them: it is none of the earlier release any more.
+fn gone_back(is: &Projects, was: &Projects, signals: impl Fn(&str) -> bool) -> Projects {
     let mut back = was.clone();
     for (project, past) in &mut back {
         for (name, one) in &mut past.services {
             let now = is.get(project).and_then(|now| now.services.get(name));
             if let Some(now) = now.filter(|now| now.runs_as(one) && now.replicas == one.replicas) {
                 one.clone_from(now);
+            } else if signals(name) && now.is_some_and(|now| now.files != one.files) {
+                one.containers.clear();
             }
         }
     }

@@ -15,6 +15,7 @@ mod support;
 
 mod accept;
 mod booted;
+mod commits;
 mod config;
 mod daemon;
 mod dependents;

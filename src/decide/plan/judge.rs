@@ -105,8 +105,12 @@ fn drift(
     image: &ImageFact,
 ) -> Option<Verdict> {
     if service.policy.on_image
-        && let Some(verdict) = image_drift(service, there, image)
+        && let Some(mut verdict) = image_drift(service, there, image)
     {
+        let keys = past.map_or("", |past| past.difference.as_str());
+        if service.policy.on_config && !keys.is_empty() {
+            verdict.detail.push_str(&format!("; changed: {keys}"));
+        }
         return Some(verdict);
     }
     let past = past?;

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::TimeDelta;
 
 use super::{Deeds, Purpose, Run};
-use crate::decide::plan::{Action, Step, Waits};
+use crate::decide::plan::{Action, Reason, Step, Waits};
 use crate::gather::Gather;
 use crate::problem::{Problem, Trouble};
 use crate::reconcile::accept::{refuses, still_accepted};
@@ -88,7 +88,7 @@ impl Run<'_> {
         let is = |reason: &str| report.error.as_ref().is_some_and(|error| error.reason == reason);
         match result {
             Outcome::Failed if is("quarantined") || is("retried_later") => {
-                match (self.has_restored(&deeds.verdicts), is("quarantined")) {
+                match (self.has_restored(deeds), is("quarantined")) {
                     (true, _) => Outcome::RolledBack,
                     (false, true) => Outcome::Quarantined,
                     (false, false) => Outcome::Failed,
@@ -220,6 +220,13 @@ impl Run<'_> {
         report: &mut ServiceReport,
     ) {
         let (stacks, desired) = self.kept_up();
+        let stays = |action: &Action| {
+            matches!(action.reason, Reason::Refused | Reason::Deferred | Reason::Held)
+        };
+        let arrived = self.in_force.is_none()
+            && report.error.is_none()
+            && held.0.is_empty()
+            && !report.actions.iter().any(stays);
         let facts = Facts {
             stacks,
             desired,
@@ -227,6 +234,7 @@ impl Run<'_> {
             verdicts: &deeds.verdicts,
             sight: &deeds.sight,
             commit: &self.pass.target.id,
+            arrived,
             held,
         };
         let mut record = remember(&self.record, &facts, self.host.clock.now());

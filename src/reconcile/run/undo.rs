@@ -3,10 +3,11 @@
 
 use super::failure::Failure;
 use super::{Deeds, Purpose, Run};
+use crate::decide::plan::{Action, Step};
 use crate::problem::Problem;
-use crate::reconcile::apply::Verdicts;
 use crate::reconcile::report::{Outcome, ServiceReport};
 use crate::reconcile::script::Scripts;
+use crate::reconcile::todo::key;
 use crate::state::ServiceLock;
 
 impl Run<'_> {
@@ -64,8 +65,9 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Whether any of what was done put something back.
-    pub(super) fn has_restored(&self, verdicts: &Verdicts) -> bool {
-        verdicts.keys().any(|key| self.restores(key))
+    /// Whether any of what was done put something back, and did not only start what was down.
+    pub(super) fn has_restored(&self, deeds: &Deeds) -> bool {
+        let back = |action: &&Action| action.step != Step::Start && self.restores(&key(action));
+        deeds.tried.iter().filter(back).any(|action| deeds.verdicts.contains_key(&key(action)))
     }
 }
