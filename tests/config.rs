@@ -448,6 +448,16 @@ fn every_error_is_reported_at_once_in_order() {
 }
 
 #[test]
+fn a_schedule_that_is_none_hides_no_other_error() {
+    let text = r#"{"services": [{"name": "a", "compose_files": ["x"], "schedule": "61 * * * *",
+        "verify": {"soak": "2"}, "heal": "al", "env_file": 7}]}"#;
+    let found = parse(text).map(|_| ()).expect_err("errors");
+    let paths: Vec<&str> = found.iter().map(|d| d.path.as_str()).collect();
+    let expected = ["schedule", "verify.soak", "heal", "env_file"];
+    assert_eq!(paths, expected.map(|key| format!("services[0].{key}")));
+}
+
+#[test]
 fn syntax_errors_have_a_place_too() {
     for (text, expected) in [
         (b"".as_slice(), "1:1 : is empty"),

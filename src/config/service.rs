@@ -163,13 +163,16 @@ pub fn read(
 /// Reads everything that `defaults` may hold too; name, stacks and scripts stay empty.
 pub fn read_policy_only(reader: &mut Reader, config_dir: &Path) -> Option<Service> {
     let schedule = read_schedule(reader);
+    let usable = schedule.is_some();
+    // Whatever is wrong with the schedule, what is wrong with the rest is told as well.
+    let schedule = schedule.or_else(|| Schedule::parse(reader.preset("schedule")).ok())?;
     let service = Service {
         name: ServiceName::default(),
         stacks: Vec::new(),
         hosts: hosts(reader),
         profiles: reader.set("profiles", name::profile).unwrap_or_default(),
         schedule_text: reader.text("schedule", |text| Ok(text.to_owned())),
-        schedule: schedule.clone()?,
+        schedule,
         windows: reader.set("windows", window::parse).unwrap_or_default(),
         policy: policy::read(reader),
         per_service: policy::read_per_service(reader),
@@ -195,7 +198,7 @@ pub fn read_policy_only(reader: &mut Reader, config_dir: &Path) -> Option<Servic
             script: reader.duration("timeouts.script"),
         },
     };
-    Some(service)
+    usable.then_some(service)
 }
 
 fn read_schedule(reader: &mut Reader) -> Option<Schedule> {
