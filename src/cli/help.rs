@@ -141,8 +141,9 @@ const WHY: &str = "Usage: renew [--config PATH] why NAME
 Tells the story of the last change of service NAME: when and for whose commit,
 what was done to which compose service and why, from which image to which,
 which keys changed (never their values), how long it was down, what the gate
-said, and what came of it. If a container has ended since then, or is gone, it
-says that first: that was not renew. For that it asks docker, if it answers.
+said, and what came of it. Before it, what went wrong last and what waits. If
+a container has ended since then, or is gone, it says that first: that was not
+renew. For that it asks docker, if it answers.
 
 Exit codes: 0; 1 if the configuration or the state cannot be read.
 
