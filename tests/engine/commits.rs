@@ -90,3 +90,22 @@ fn who_was_told_by_a_signal_is_told_of_a_rollback() {
     assert!(said.contains("app is paused: nothing is done until `renew resume app`"), "{said}");
     sandbox.only_changed(&before, &[]);
 }
+
+#[test]
+fn what_was_removed_comes_back_with_the_release_before() {
+    let Some(sandbox) = three_running() else { return };
+    sandbox.config(json!([
+        { "name": "app", "compose_files": ["compose.yaml"], "remove_orphans": true },
+    ]));
+    sandbox.commit(&[("compose.yaml", &level("two"))], "Level two");
+    sandbox.plan_then_sync(0);
+    let before = sandbox.ids();
+    let without = level("two").replace("  cache:\n    image: IMAGES/cache:1\n", "");
+    sandbox.commit(&[("compose.yaml", &without)], "No cache");
+    sandbox.plan_then_sync(0).did("cache remove orphan\n db none settled\n web none settled");
+    sandbox.settled();
+    sandbox.renew(["rollback", "app"]).expect(0);
+    sandbox.runs(&["cache", "db", "web"]);
+    sandbox.only_changed(&before, &["cache"]);
+    assert!(sandbox.has_env("web", "LEVEL=two"));
+}

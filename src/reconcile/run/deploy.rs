@@ -259,7 +259,14 @@ impl Run<'_> {
         changes.retain(|key, _| {
             matches!(deeds.verdicts.get(key), Some(Verdict::Good | Verdict::Starting))
         });
-        if changes.is_empty() && !first {
+        let went = |action: &Action| {
+            let key = key(action);
+            action.step == Step::Remove
+                && self.changes(action, deeds)
+                && self.record.service(&key.0, &key.1).is_some()
+                && !deeds.verdicts.contains_key(&key)
+        };
+        if changes.is_empty() && !first && !deeds.tried.iter().any(went) {
             return;
         }
         record.newest_release = record.newest_release.max(record.release) + 1;
