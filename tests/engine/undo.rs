@@ -50,7 +50,7 @@ fn a_change_that_fails_is_undone_exactly_and_not_tried_again() {
     sandbox.commit(&[("compose.yaml", &broken()), ("conf/rc", "A=2\n")], "A bad web");
     let run = sandbox.plan_then_sync(2);
     run.result("app", "rolled_back").did("db none settled\n web recreate config");
-    run.trouble().says("restarting", &["web"], "docker logs");
+    run.trouble().says("restarting", &["web"], "renew retry app");
     sandbox.only_changed(&before, &["web"]);
     assert_eq!(sandbox.essence("web"), was, "undone exactly");
     assert_eq!(file(&sandbox, "conf/rc"), "A=1\n", "the mounted files are those of the release");

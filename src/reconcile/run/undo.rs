@@ -49,6 +49,13 @@ impl Run<'_> {
             None => {
                 report.result = Some(Outcome::RolledBack);
                 report.notes.push(format!("put back: {}", failure.names().join(", ")));
+                // Its container is gone, and `docker logs` would show those of the one put back.
+                report.error = report.error.take().map(|error| {
+                    error.mended_by(format!(
+                        "push another target, or `renew retry {name}` tries this one again; what its \
+                         container wrote is gone with it, but for what docker's log driver keeps"
+                    ))
+                });
             }
             Some(problem) => {
                 let told = format!("what was in force could not be put back: {}", problem.message);
