@@ -188,12 +188,7 @@ impl Apply<'_> {
                         // In `changing` without a verdict: it waits itself.
                         verdict.map_or(changing.contains(other), |v| *v != Verdict::Good)
                     });
-                    let waits = waits
-                        || work.waits_elsewhere(name, verdicts)
-                        || self.sequence == Sequence::Forward
-                            && action.is_some_and(|action| {
-                                work.needs_a_sick_one(action, changing, self.sight)
-                            });
+                    let waits = waits || work.waits_elsewhere(name, verdicts);
                     !waits || action.is_some_and(|a| starts_again(a) && !restarts(a))
                 })
                 .gather();

@@ -6,11 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::apply::{Verdicts, Work};
 use super::model::Model;
 use super::observe::Sight;
-use super::todo::{key, makes};
+use super::precheck::Doomed;
+use super::todo::{Key, key, makes};
 use super::verify::Verdict;
 use crate::decide::plan::{Action, DesiredService, Lifetime, Parent, Reason, Shared, Step, Tie};
 use crate::decide::waves::{Condition, Dependencies, reachable};
 use crate::docker::engine::{Container, State};
+use crate::problem::Problem;
 
 /// Who waits for whom in a stack. A dependent and the parent whose namespace or volumes it takes are
 /// made together: compose knows their order, and the dependent is cut off for no longer than it has
@@ -72,28 +74,40 @@ pub fn follows(action: &Action) -> bool {
     action.step == Step::Recreate && !repairs
 }
 
-impl Work<'_> {
-    /// Whether a container that runs would be replaced while one that it needs healthy, and that nothing
-    /// is done about, is not: it would not come up, and be blamed for it.
-    #[must_use]
-    pub fn needs_a_sick_one(
-        &self,
-        action: &Action,
-        changing: &BTreeSet<String>,
-        sight: &Sight,
-    ) -> bool {
-        let running = |container: &&Container| container.state == State::Running;
-        let is_sick = |name: &String| {
-            let key = self.key(name);
-            sight.of(&key).filter(running).any(|one| one.status.contains("unhealthy"))
-        };
-        let on = self.depends_on.get(&action.compose_service).into_iter().flatten();
+/// What runs and would be replaced while one that it needs healthy, and that nothing is done about, is
+/// not: it would not come up, and be blamed for it.
+#[must_use]
+pub fn in_need(
+    actions: &[&Action],
+    depends_on: &BTreeMap<String, Dependencies>,
+    sight: &Sight,
+) -> Doomed {
+    let running = |container: &&Container| container.state == State::Running;
+    let runs = |action: &Action| sight.of(&key(action)).any(|one| running(&one));
+    let acts = |wanted: &Key| {
+        actions.iter().any(|action| key(action) == *wanted && action.step != Step::Nothing)
+    };
+    let mut doomed = Doomed::new();
+    for action in actions.iter().filter(|action| follows(action) && runs(action)) {
+        let all = depends_on.get(&action.project);
+        let on = all.and_then(|all| all.get(&action.compose_service)).into_iter().flatten();
         let healthy = on.filter(|(_, how)| **how == Condition::Healthy).map(|(name, _)| name);
-        follows(action)
-            && sight.of(&key(action)).any(|one| running(&one))
-            && healthy.filter(|name| !changing.contains(*name)).any(is_sick)
+        let mut needed = healthy.map(|name| (action.project.clone(), name.clone()));
+        let is_sick = |needed: &Key| {
+            let mut all = sight.of(needed).filter(running);
+            !acts(needed) && all.any(|one| one.status.contains("unhealthy"))
+        };
+        if let Some((_, sick)) = needed.find(is_sick) {
+            let name = &action.compose_service;
+            let message = format!("{name} waits for {sick}, whose health check fails");
+            let resolution = format!("mend {sick}, the next run goes on; see its logs");
+            doomed.insert(key(action), Problem::engine("not_reached", message, resolution));
+        }
     }
+    doomed
+}
 
+impl Work<'_> {
     /// Whether compose makes it together with another one: then one `up` names both.
     #[must_use]
     pub fn is_made_together(&self, name: &str) -> bool {

@@ -119,7 +119,10 @@ fn try_sync(host: &Host<'_>, order: &Order<'_>) -> Result<Synced, Problem> {
     let pass = Pass::new(&ground, &aim);
     let stays;
     let (pass, config_moved) = match keeper.work(&lock, |_| pass.follow_branch()) {
-        Ok(config_moved) => (pass, config_moved),
+        Ok(config_moved) => {
+            repo::accepted(config, &pass.state, &lock, &aim);
+            (pass, config_moved)
+        }
         Err(problem) if problem.trouble == Trouble::Interrupted => return Err(problem),
         Err(problem) => {
             stays = aim.stay(problem)?;

@@ -77,11 +77,14 @@ pub fn remember(old: &Record, facts: &Facts<'_>, now: DateTime<Utc>) -> Record {
             record.paths.extend(old.paths.iter().cloned());
         }
     }
-    if record.projects != old.projects || record.paths != old.paths {
-        if facts.arrived || old.commit.is_empty() {
-            facts.commit.clone_into(&mut record.commit);
-        }
+    let changed = record.projects != old.projects || record.paths != old.paths;
+    if changed {
         record.at = Some(now);
+        record.behind = true;
+    }
+    if record.behind && (facts.arrived || old.commit.is_empty()) {
+        facts.commit.clone_into(&mut record.commit);
+        record.behind = false;
     }
     record
 }

@@ -166,15 +166,19 @@ pub fn arrive(
     if let Err(problem) = state.keep_head(lock, id, tree) {
         log::debug!("{problem}");
     }
-    // Once there were rules, they may come back.
+    Ok((aim, news.err()))
+}
+
+/// Writes down that a commit passed the rules, once the tree follows it. Once there were rules, they may
+/// come back.
+pub fn accepted(config: &Config, state: &StateDir, lock: &Lock, aim: &Aim) {
     let follows_rules = has_rules(config) || state.accepted().is_some();
     if follows_rules
         && aim.refused.is_none()
-        && let Err(problem) = state.keep_accepted(lock, id)
+        && let Err(problem) = state.keep_accepted(lock, &aim.target.id)
     {
         log::warn!("{problem}");
     }
-    Ok((aim, news.err()))
 }
 
 /// Where a tree stands of which one look tells that it is settled. The look does not tell the tree
@@ -262,11 +266,16 @@ fn ground(
         config.services.iter().any(|service| deployed(service.name.as_str()))
             || may_deploy(config, git, head, None).is_ok()
     };
-    match accepted {
-        Some(id) if *id != head.id => git.commit(id),
-        None if has_rules(config) && !vouched() => Ok(None),
-        Some(_) | None => Ok(Some(head.clone())),
-    }
+    let known = match accepted {
+        Some(id) if *id == head.id => Some(head.clone()),
+        Some(id) => git.commit(id)?,
+        None => None,
+    };
+    Ok(match known {
+        Some(known) => Some(known),
+        None if has_rules(config) && !vouched() => None,
+        None => Some(head.clone()),
+    })
 }
 
 /// Holds a commit against the rules of the configuration, and against the last that passed them.

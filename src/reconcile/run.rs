@@ -23,6 +23,7 @@ use super::held::Held;
 use super::in_force::{InForce, image_in_force};
 use super::mounts::directories;
 use super::observe::{Sight, look};
+use super::order::in_need;
 use super::pass::Pass;
 use super::pause::{paused, sweep};
 use super::policy;
@@ -233,7 +234,9 @@ impl<'a> Run<'a> {
         }
         if self.purpose == Purpose::Follow {
             self.gate.pass(&mut actions, sight)?;
-            actions = keep_whole(actions, &self.desired, &memory, &sight.observed);
+            if self.in_force.is_none() {
+                actions = keep_whole(actions, &self.desired, &memory, &sight.observed);
+            }
         }
         Ok(settle(actions, self.kept_up().1, &sight.observed))
     }
@@ -334,6 +337,12 @@ impl<'a> Run<'a> {
     /// What cannot be made now, of what is to be made.
     fn doomed(&self, sight: &Sight, actions: &[Action]) -> Result<Doomed, Problem> {
         let (stacks, top) = (self.kept_up().0, self.pass.git.top());
-        Precheck::new(self.host, stacks, sight, actions, top).doomed()
+        let mut doomed = Precheck::new(self.host, stacks, sight, actions, top).doomed()?;
+        if self.purpose == Purpose::Follow {
+            let following: Vec<&Action> =
+                actions.iter().filter(|action| !self.restores(&key(action))).collect();
+            doomed.extend(in_need(&following, &self.stacks.depends_on(), sight));
+        }
+        Ok(doomed)
     }
 }

@@ -90,7 +90,9 @@ impl Stacks {
                 project: service.compose_project_name.clone(),
             };
             let cached = state.cached(service.name.as_str(), index);
-            let holds = |kept: &&Resolved| kept.holds(&resolver.key(&spec, &env), now);
+            let holds = |kept: &&Resolved| {
+                kept.spec == spec.told() && kept.holds(&resolver.key(&spec, &env), now)
+            };
             let held = cached.as_ref().filter(|_| lost.is_none()).filter(holds);
             let resolve = || lost.clone().map_or_else(|| resolver.resolve(&spec, &env, now), Err);
             let resolved = match held {

@@ -72,6 +72,7 @@ pub fn rollback(
     let held = Record {
         projects: gone_back(&record.projects, &release.projects, signals),
         commit: release.commit.clone(),
+        behind: false,
         at: Some(now),
         release: release.id,
         newest_release: record.newest_release.max(record.release),

@@ -36,6 +36,9 @@ use crate::sys::exec::Cancel;
 use crate::sys::lock::{Lock, LockError};
 use crate::sys::trust::{self, Distrust};
 
+/// How many stacks of a service are looked through for what compose last made of one.
+const STACKS_MAX: usize = 64;
+
 /// The state directory.
 #[derive(Debug, Clone)]
 pub struct StateDir {
@@ -269,7 +272,7 @@ impl StateDir {
     /// What compose last made of a stack, wherever it then stood in the configuration.
     #[must_use]
     pub fn last_resolved(&self, service: &str, spec: &str) -> Option<Resolved> {
-        let mut kept = (0..).map_while(|stack| self.cached(service, stack));
+        let mut kept = (0..STACKS_MAX).filter_map(|stack| self.cached(service, stack));
         kept.find(|kept| kept.spec == spec)
     }
 

@@ -51,6 +51,9 @@ pub struct Record {
     /// Changes that renew does not make by itself and a person accepted, by their fingerprints.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub accepted: BTreeSet<String>,
+    /// Whether something of the service is at a newer commit than that, and something is not.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub behind: bool,
     /// The number of the release in force.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub release: u64,
@@ -104,6 +107,7 @@ impl Default for Record {
             stopped: BTreeMap::new(),
             local_url_answered: None,
             accepted: BTreeSet::new(),
+            behind: false,
             release: 0,
             newest_release: 0,
             quarantine: BTreeMap::new(),

@@ -187,3 +187,40 @@ fn what_is_down_is_started_whatever_keeps_git_from_going_on() {
     git(&["reset", "-q", "--hard"]);
     sandbox.settled();
 }
+
+#[test]
+fn a_migration_that_cannot_be_made_is_not_run_as_it_was() {
+    let Some(sandbox) = Sandbox::open() else { return };
+    for image in ["web:1", "db:1"] {
+        sandbox.publish(image);
+    }
+    let root = sandbox.root().display();
+    let stack = |level: &str, more: &str| {
+        format!(
+            "services:\n  migrate:\n    image: IMAGES/db:1\n    command: [sh, -c, \"echo {level} \
+             >>/out/ran\"]\n    volumes: [\"{root}/out:/out\"]\n{more}  web:\n    image: \
+             IMAGES/web:1\n    labels: [{level}]\n    depends_on: {{migrate: {{condition: \
+             service_completed_successfully}}}}\n"
+        )
+    };
+    std::fs::create_dir(sandbox.root().join("out")).expect("a folder");
+    let ran = || std::fs::read_to_string(sandbox.root().join("out/ran")).expect("it ran");
+    sandbox.commit(&[("compose.yaml", &stack("one", ""))], "One");
+    sandbox.plan_then_sync(0);
+    let before = sandbox.ids();
+    let lost = "    networks: [lost]\n";
+    let outside = "networks:\n  lost: {external: true, name: SANDBOX-lost}\n";
+    let unset = "    environment: {A: \"${NOPE}\"}\n";
+    for (code, text) in [(2, stack("two", lost) + outside), (1, stack("two", unset))] {
+        sandbox.commit(&[("compose.yaml", &text)], "Two");
+        for _ in 0..2 {
+            sandbox.plan_then_sync(code).did("migrate recreate config\n web recreate config");
+            sandbox.only_changed(&before, &[]);
+            assert_eq!(ran(), "one\n");
+        }
+    }
+    sandbox.commit(&[("compose.yaml", &stack("two", ""))], "Two");
+    sandbox.plan_then_sync(0);
+    assert_eq!(ran(), "one\ntwo\n");
+    sandbox.settled();
+}

@@ -1,6 +1,8 @@
 //! What is down and cannot be made as git declares it now: until it can, what is in force is kept up
 //! instead. Changes no container.
 
+use std::collections::BTreeSet;
+
 use super::{Purpose, Run};
 use crate::decide::plan::{Action, Step, makes};
 use crate::docker::engine::State;
@@ -50,14 +52,19 @@ impl Run<'_> {
         self.unmade.extend(unmade.iter().map(|(key, _)| key.clone()));
         self.keep_up(Some(&sight.observed.images))?;
         *sight = self.look()?;
+        let mut healed = BTreeSet::new();
         for fresh in self.plan(sight)? {
-            let heals = fresh.step != Step::Nothing && !fresh.pull;
-            let mut planned = report.actions.iter_mut();
-            let planned = planned.find(|planned| key(planned) == key(&fresh));
-            if let Some(planned) = planned.filter(|_| heals && self.unmade.contains(&key(&fresh))) {
+            let key = key(&fresh);
+            let heals = fresh.step != Step::Nothing && !fresh.pull && self.unmade.contains(&key);
+            let mut planned = report.actions.iter_mut().filter(|_| heals);
+            if let Some(planned) = planned.find(|planned| super::key(planned) == key) {
                 *planned = fresh;
+                healed.insert(key);
             }
         }
-        Ok(())
+        // Of the others nothing can be kept up (one that has done its work, an image that is gone): they
+        // stay what cannot be made.
+        self.unmade = healed;
+        self.keep_up(Some(&sight.observed.images))
     }
 }
