@@ -63,14 +63,19 @@ pub fn measure(table: &mut Table) {
     let started = Figure::Count(sandbox.started().len() as u64);
     table.figure("  docker and compose processes it starts", started, Some(Figure::Count(0)));
     memory::measure(table, &sandbox);
+    // What it says goes nowhere: the sandbox keeps it in files.
+    let quiet = || {
+        let mut renew = sandbox.renew_command(&["sync"], &[]);
+        renew.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        renew.status().expect("renew");
+    };
     let nothing = || Some(Figure::Bytes(0));
-    table.figure("  bytes written to disk by a settled sync", written(&sync), nothing());
+    table.figure("  bytes written to disk by a settled sync", written(&quiet), nothing());
     let broken = STACK.replace("web:1\n  worker", "no-such\n  worker");
     sandbox.commit(&[("compose.yaml", &broken)], "An image that nobody has");
-    let fails = || drop(sandbox.renew(["sync"]).expect(2));
-    fails();
+    drop(sandbox.renew(["sync"]).expect(2));
     let what = "  by one that fails exactly like the one before";
-    table.figure(what, written(&fails), nothing());
+    table.figure(what, written(&quiet), nothing());
 }
 
 /// What `work` and all processes that it waited for have sent towards a disk (proc_pid_io(5)).
