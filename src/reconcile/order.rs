@@ -1,5 +1,5 @@
-//! What waits for what while a plan is carried out, and what compose is to make in one go. Used by
-//! `apply` alone; pure.
+//! What waits for what while a plan is carried out, and what compose is to make in one go; and what has
+//! to wait before anything of it begins. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 
