@@ -85,7 +85,13 @@ impl<'a> Compose<'a> {
     /// its configuration.
     #[must_use]
     pub fn identity(&self) -> String {
-        format!("{:?} {:?} {} {:?}", self.program, self.stamp, self.host, self.config_dir)
+        format!("{} {} {:?}", self.executable(), self.host, self.config_dir)
+    }
+
+    /// Which executable it is, of which version.
+    #[must_use]
+    pub fn executable(&self) -> String {
+        format!("{:?} {:?}", self.program, self.stamp)
     }
 
     /// The version, such as `2.26.1`.

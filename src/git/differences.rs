@@ -4,14 +4,13 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
+use super::disk::OnDisk;
+use super::objects::SUBMODULE;
 use super::{Blob, Commit, Git};
 use crate::problem::Problem;
 
 /// The key of the problem that somebody is in the middle of a merge.
 pub const UNMERGED: &str = "unmerged";
-
-/// Mode of a commit of another repository (git-fast-import(1)).
-const SUBMODULE: &str = "160000";
 
 /// One path in which the working tree differs from the target.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +21,8 @@ pub struct Move {
     pub to: Option<Blob>,
     /// What it is in the index, if the index has it.
     pub(super) indexed: Option<Blob>,
+    /// What its file was, if it had to be looked into; it was expected to be as in the target.
+    pub(super) on_disk: Option<OnDisk>,
     /// The path to the byte: a name need not be UTF-8.
     pub(super) name: OsString,
 }
@@ -53,6 +54,7 @@ impl Git<'_> {
             path: line.name.to_string_lossy().into_owned(),
             to: line.old.clone(),
             indexed: index.paths.get(&line.name).cloned(),
+            on_disk: disk.get(line.name.as_os_str()).cloned(),
             name: line.name.clone(),
         };
         let differs = |line: &&RawLine| {
@@ -91,13 +93,14 @@ pub(super) struct RawLine {
 
 impl RawLine {
     /// Whether index and file are what the commit says after all.
-    fn is_settled(&self, indexed: Option<&Blob>, on_disk: Option<&String>) -> bool {
+    fn is_settled(&self, indexed: Option<&Blob>, on_disk: Option<&OnDisk>) -> bool {
         let Some(old) = &self.old else { return false };
         if indexed != Some(old) {
             return false;
         }
         // What is checked out in a submodule is not ours to move.
-        old.mode == SUBMODULE || (old.mode == self.new.mode && on_disk == Some(&old.oid))
+        old.mode == SUBMODULE
+            || (old.mode == self.new.mode && on_disk.is_some_and(|file| file.oid == old.oid))
     }
 }
 

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
+use super::objects::LINK;
 use super::{Blob, Entry, Git, Kind};
+use crate::gather::Gather;
 use crate::problem::Problem;
-
-/// Mode of a symbolic link (git-fast-import(1)).
-pub(super) const LINK: &str = "120000";
+use crate::sys::fs::Stamp;
 
 /// Whether line ends and filters of git attributes apply to what is hashed.
 #[derive(Debug, Clone, Copy)]
@@ -18,27 +19,50 @@ enum Hashed {
     Raw,
 }
 
+/// What a file or a link of the working tree was found to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct OnDisk {
+    /// Object id of its content.
+    pub(super) oid: String,
+    /// A file's, taken before it was read.
+    stamp: Option<Stamp>,
+}
+
+impl OnDisk {
+    /// Whether a file was not written since.
+    pub(super) fn is_still(&self, path: &Path) -> bool {
+        self.stamp.as_ref().is_some_and(|stamp| Stamp::of(path) == *stamp)
+    }
+}
+
 impl Git<'_> {
-    /// The object ids of files and links of the working tree. Each comes with what it is expected
+    /// What files and links of the working tree are. Each comes with what it is expected
     /// to be: a file that is that blob to the byte counts as it, though git would store it with
     /// other line ends. What is neither a file nor a link is left out.
     pub(super) fn disk_oids<'p>(
         &self,
         wanted: &[(&'p OsStr, &Blob)],
-    ) -> Result<BTreeMap<&'p OsStr, String>, Problem> {
-        let mut oids = BTreeMap::new();
-        let mut files = Vec::new();
-        let mut links = Vec::new();
+    ) -> Result<BTreeMap<&'p OsStr, OnDisk>, Problem> {
+        let (mut files, mut links) = (Vec::new(), Vec::new());
+        let mut stamps = BTreeMap::new();
         for (name, expected) in wanted {
-            match self.top.join(name).symlink_metadata() {
-                Ok(meta) if meta.is_file() => files.push((*name, *expected)),
+            let path = self.top.join(name);
+            match path.symlink_metadata() {
+                Ok(meta) if meta.is_file() => {
+                    files.push((*name, *expected));
+                    stamps.insert(*name, Stamp::of(&path));
+                }
                 Ok(meta) if meta.is_symlink() => links.push((*name, *expected)),
                 Ok(_) | Err(_) => {}
             }
         }
+        let mut oids = BTreeMap::new();
         self.file_oids(&files, &mut oids)?;
         self.link_oids(&links, &mut oids)?;
-        Ok(oids)
+        let found = oids
+            .into_iter()
+            .map(|(name, oid)| (name, OnDisk { oid, stamp: stamps.get(name).cloned() }));
+        Ok(found.gather())
     }
 
     fn file_oids<'p>(

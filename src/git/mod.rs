@@ -30,7 +30,7 @@ pub use command::redact;
 pub use differences::{Move, UNMERGED};
 pub use fetch::{Fetched, News};
 pub use follow::Moves;
-pub use objects::{Blob, Entry, Kind};
+pub use objects::{Blob, Entry, Kind, Listing};
 pub use trust::Trust;
 pub use unsupported::{POINTER_BYTES_MAX, Unsupported, is_pointer};
 
@@ -72,6 +72,8 @@ pub struct Commit {
 pub struct Standing {
     /// The commit that is checked out.
     pub head: Commit,
+    /// The one that was before, if we moved the branch on from there.
+    pub before: Option<Commit>,
     /// What the remote branch was when last fetched, if it ever was.
     pub upstream: Option<Commit>,
     /// The full name of the branch that is checked out, or `HEAD` when detached.
@@ -169,15 +171,17 @@ impl<'a> Git<'a> {
         let text = done.text();
         let lines: Vec<&str> = text.lines().collect();
         let commit = |id: &str, tree: &str| Commit { id: id.to_owned(), tree: tree.to_owned() };
+        let standing = |head, upstream, branch: &str| Standing {
+            head,
+            before: None,
+            upstream,
+            branch: branch.to_owned(),
+        };
         match lines[..] {
-            [id, tree, branch] => {
-                Ok(Standing { head: commit(id, tree), upstream: None, branch: branch.to_owned() })
+            [id, tree, branch] => Ok(standing(commit(id, tree), None, branch)),
+            [id, tree, up, up_tree, branch] => {
+                Ok(standing(commit(id, tree), Some(commit(up, up_tree)), branch))
             }
-            [id, tree, up, up_tree, branch] => Ok(Standing {
-                head: commit(id, tree),
-                upstream: Some(commit(up, up_tree)),
-                branch: branch.to_owned(),
-            }),
             _ => Err(Problem::setup(
                 "git_failed",
                 format!("git rev-parse in {} answered oddly: {text:?}", self.top.display()),

@@ -50,31 +50,32 @@ pub struct Entry {
     pub size: u64,
 }
 
+// Modes, as git-fast-import(1) lists them.
+const FOLDER: &str = "040000";
+const PROGRAM: &str = "100755";
+pub(super) const LINK: &str = "120000";
+pub(super) const SUBMODULE: &str = "160000";
+
 /// How much is asked of one `git cat-file`, in bytes.
 const BATCH_BYTES_MAX: u64 = 32 << 20;
 
-impl Git<'_> {
-    /// All paths of a tree, relative to the root of the repository.
-    ///
-    /// # Errors
-    /// When git cannot read the tree.
-    pub fn list(&self, tree: &str) -> Result<BTreeMap<String, Entry>, Problem> {
-        let done = self.check(&["ls-tree", "-r", "-z", "-l", "--full-tree", tree])?;
-        Ok(parse_list(&done.stdout))
-    }
+/// What a tree has, by path from the root of the repository.
+#[derive(Debug, Default)]
+pub struct Listing {
+    /// Its files, links and submodules.
+    pub entries: BTreeMap<String, Entry>,
+    /// The object ids of its folders, and of its submodules, which are folders on disk.
+    pub folders: BTreeMap<String, String>,
+}
 
-    /// The object ids of folders of a tree.
+impl Git<'_> {
+    /// All paths of a tree.
     ///
     /// # Errors
     /// When git cannot read the tree.
-    pub fn folders(&self, tree: &str) -> Result<BTreeMap<String, String>, Problem> {
-        let done = self.check(&["ls-tree", "-r", "-d", "-z", "--full-tree", tree])?;
-        let text = String::from_utf8_lossy(&done.stdout).into_owned();
-        let folder = |record: &str| {
-            let (head, path) = record.split_once('\t')?;
-            Some((path.to_owned(), head.split_whitespace().nth(2)?.to_owned()))
-        };
-        Ok(text.split('\0').filter_map(folder).gather())
+    pub fn list(&self, tree: &str) -> Result<Listing, Problem> {
+        let done = self.check(&["ls-tree", "-r", "-t", "-z", "-l", "--full-tree", tree])?;
+        Ok(parse_list(&done.stdout))
     }
 
     /// The paths of the index, with their object ids.
@@ -166,22 +167,28 @@ fn parse_index(bytes: &[u8]) -> Index {
     index
 }
 
-fn parse_list(bytes: &[u8]) -> BTreeMap<String, Entry> {
+/// Records of `<mode> <type> <oid> <size>\t<path>\0`.
+fn parse_list(bytes: &[u8]) -> Listing {
     let text = String::from_utf8_lossy(bytes);
-    let entry = |record: &str| {
-        let (head, path) = record.split_once('\t')?;
+    let (mut entries, mut folders) = (Vec::new(), Vec::new());
+    for record in text.split('\0') {
+        let Some((head, path)) = record.split_once('\t') else { continue };
         let fields: Vec<&str> = head.split_whitespace().collect();
-        let [mode, _, oid, size] = fields[..] else { return None };
+        let [mode, _, oid, size] = fields[..] else { continue };
+        if matches!(mode, FOLDER | SUBMODULE) {
+            folders.push((path.to_owned(), oid.to_owned()));
+        }
         let kind = match mode {
-            "100755" => Kind::Program,
-            "120000" => Kind::Link,
-            "160000" => Kind::Submodule,
+            FOLDER => continue,
+            PROGRAM => Kind::Program,
+            LINK => Kind::Link,
+            SUBMODULE => Kind::Submodule,
             _ => Kind::File,
         };
         let size = size.parse().unwrap_or(0);
-        Some((path.to_owned(), Entry { kind, oid: oid.to_owned(), size }))
-    };
-    text.split('\0').filter_map(entry).gather()
+        entries.push((path.to_owned(), Entry { kind, oid: oid.to_owned(), size }));
+    }
+    Listing { entries: entries.into_iter().gather(), folders: folders.into_iter().gather() }
 }
 
 /// Records of `<oid> <type> <size>\n<content>\n`; a missing object is `<oid> missing\n`.
@@ -207,8 +214,13 @@ mod tests {
     #[test]
     fn tree_listings_are_read() {
         let text = "100644 blob aa      12\ta b.yml\x00120000 blob bb       3\tlink\0\
-                    160000 commit cc       -\tsub\x00100755 blob dd 5\tdir/run\twith tab\0";
-        let list = parse_list(text.as_bytes());
+                    160000 commit cc       -\tsub\x00040000 tree ee       -\tdir\0\
+                    100755 blob dd 5\tdir/run\twith tab\0";
+        let listing = parse_list(text.as_bytes());
+        let folders: Vec<_> = listing.folders.iter().map(|(p, o)| format!("{p} {o}")).collect();
+        assert_eq!(folders, ["dir ee", "sub cc"]);
+        let list = listing.entries;
+        assert_eq!(list.len(), 4);
         assert_eq!(list["a b.yml"].size, 12);
         assert_eq!(list["link"].kind, Kind::Link);
         assert_eq!(list["sub"].kind, Kind::Submodule);

@@ -1,10 +1,11 @@
 //! Local work that a move would make vanish goes under `refs/renew/saved/` first. Never decides
 //! what moves, and never takes an old committed version for work.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
+use super::disk::OnDisk;
 use super::{Blob, Git, Move, Moves};
 use crate::gather::Gather;
 use crate::problem::Problem;
@@ -99,27 +100,63 @@ impl Git<'_> {
         }
         let staged = self.raw_diff(&["--cached", &moves.from.head.id])?;
         let staged: BTreeSet<&OsStr> = staged.iter().map(|line| line.name.as_os_str()).gather();
-        let expected: Vec<(&OsStr, &Blob)> =
-            tracked.iter().map(|(change, blob)| (change.name.as_os_str(), *blob)).collect();
-        let disk = self.disk_oids(&expected)?;
-        let mut sought = BTreeSet::new();
+        let unread: Vec<(&OsStr, &Blob)> = tracked
+            .iter()
+            .filter(|(change, indexed)| self.known(change, indexed).is_none())
+            .map(|(change, indexed)| (change.name.as_os_str(), *indexed))
+            .collect();
+        let disk = self.disk_oids(&unread)?;
+        let mut sought = BTreeMap::new();
         for (change, indexed) in tracked {
-            let in_index = staged.contains(change.name.as_os_str()).then_some(&indexed.oid);
-            let on_disk = disk.get(change.name.as_os_str()).filter(|oid| **oid != indexed.oid);
+            let name = change.name.as_os_str();
+            let in_index = staged.contains(name).then_some(&indexed.oid);
+            let on_disk = self.known(change, indexed).or_else(|| disk.get(name));
+            let on_disk = on_disk.map(|file| &file.oid).filter(|oid| **oid != indexed.oid);
             let target = change.to.as_ref().map(|to| &to.oid);
-            sought.extend(in_index.into_iter().chain(on_disk).filter(|oid| Some(*oid) != target));
+            let work = in_index.into_iter().chain(on_disk).filter(|oid| Some(*oid) != target);
+            sought.extend(work.map(|oid| (oid, name)));
         }
+        self.has_uncommitted(moves, sought)
+    }
+
+    /// What a file was found to be when it was expected to be as in the target, as long as that is
+    /// what it would be found to be now that it is expected to be as in the index.
+    fn known<'m>(&self, change: &'m Move, indexed: &Blob) -> Option<&'m OnDisk> {
+        let as_expected = change.to.as_ref() == Some(indexed);
+        let found = change.on_disk.as_ref()?;
+        let known = as_expected || found.oid == indexed.oid;
+        (known && found.is_still(&self.top.join(&change.name))).then_some(found)
+    }
+
+    /// Whether one of these contents, each with a path that has it, is in no commit.
+    fn has_uncommitted(
+        &self,
+        moves: &Moves<'_>,
+        mut sought: BTreeMap<&String, &OsStr>,
+    ) -> Result<bool, Problem> {
         if sought.is_empty() {
             return Ok(false);
         }
-        Ok(self.any_unknown(&sought)? || !self.all_committed(&moves.target.id, &sought)?)
-    }
-
-    /// Whether the object store lacks one of these.
-    fn any_unknown(&self, oids: &BTreeSet<&String>) -> Result<bool, Problem> {
-        let feed: String = oids.iter().map(|oid| format!("{oid}\n")).collect();
-        let done = self.check_fed(&["cat-file", "--batch-check"], Some(feed.into_bytes()))?;
-        Ok(done.text().lines().any(|line| line.ends_with(" missing")))
+        // Mostly it is what was checked out before the branch moved.
+        let before = &moves.from.before.as_ref().unwrap_or(&moves.from.head).id;
+        let mut feed = Vec::new();
+        for (oid, name) in &sought {
+            feed.extend_from_slice(format!("{oid}\n{before}:").as_bytes());
+            feed.extend(name.as_bytes().iter().filter(|byte| **byte != b'\n'));
+            feed.push(b'\n');
+        }
+        let done = self.check_fed(&["cat-file", "--batch-check"], Some(feed))?;
+        let text = done.text();
+        let answers: Vec<&str> = text.lines().collect();
+        let is_missing = |answer: &&str| answer.ends_with(" missing");
+        if answers.len() != 2 * sought.len() || answers.iter().step_by(2).any(is_missing) {
+            return Ok(true);
+        }
+        let was_checked_out = |oid: &str, there: &str| there.split(' ').next() == Some(oid);
+        let mut there = answers.into_iter().skip(1).step_by(2);
+        sought.retain(|oid, _| there.next().is_none_or(|there| !was_checked_out(oid, there)));
+        let rest: BTreeSet<&String> = sought.into_keys().collect();
+        Ok(!rest.is_empty() && !self.all_committed(&moves.target.id, &rest)?)
     }
 
     /// Whether every one of these came or went with a commit that a reference leads to. Mostly that

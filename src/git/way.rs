@@ -6,7 +6,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::disk::LINK;
+use super::objects::{LINK, SUBMODULE};
 use super::{Blob, Git, Move};
 use crate::gather::Gather;
 use crate::problem::Problem;
@@ -45,7 +45,8 @@ impl Git<'_> {
         let disk = self.disk_oids(&wanted)?;
         let mut whole = true;
         for (change, to) in untracked {
-            if disk.get(change.name.as_os_str()) != Some(&to.oid) {
+            let is_it = disk.get(change.name.as_os_str()).is_some_and(|file| file.oid == to.oid);
+            if !is_it {
                 whole = false;
                 if !self.is_torn(Path::new(&change.name), to) {
                     return Err(self.in_the_way(Path::new(&change.name), change));
@@ -72,7 +73,7 @@ impl Git<'_> {
         }
         let Ok(meta) = self.top.join(path).symlink_metadata() else { return Place::Free };
         if meta.is_dir() {
-            let is_submodule = to.mode == "160000";
+            let is_submodule = to.mode == SUBMODULE;
             let foreign = if is_submodule { None } else { self.foreign_below(path, leaving) };
             return foreign.map_or(Place::Free, Place::Taken);
         }

@@ -7,7 +7,7 @@ use std::io;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use crate::git::{Commit, Entry, Git, Kind, POINTER_BYTES_MAX, Unsupported, is_pointer};
+use crate::git::{Commit, Entry, Git, Kind, Listing, POINTER_BYTES_MAX, Unsupported, is_pointer};
 use crate::problem::Problem;
 use crate::sys::fs::TempDir;
 use crate::sys::opened::OpenWatch;
@@ -56,8 +56,7 @@ impl Export {
         let space = TempDir::create_in(parent).map_err(fail)?;
         let name = git.top().file_name().unwrap_or_else(|| "root".as_ref());
         let root = space.path().join(name);
-        let entries = git.list(&target.tree)?;
-        let folders = git.folders(&target.tree)?;
+        let Listing { entries, folders } = git.list(&target.tree)?;
         let mut export = Export {
             root,
             top: git.top().to_path_buf(),

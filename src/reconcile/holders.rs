@@ -9,10 +9,9 @@ use super::observe::Sight;
 use super::pass::Pass;
 use super::todo::key;
 use crate::decide::plan::{Action, Step, makes};
-use crate::docker::engine::{ContainerId, EngineError, ImageId};
+use crate::docker::engine::{ContainerId, Engine, EngineError, ImageId};
 use crate::docker::reference::Reference;
 use crate::gather::Gather;
-use crate::problem::Problem;
 use crate::state::Record;
 
 /// Names of containers by the id of the image that each holds.
@@ -45,28 +44,27 @@ pub fn outgoing<'a>(
     holders
 }
 
-/// Makes holders, and forgets those that cannot be made. That is no reason to leave the change: an
-/// undo then needs the registry.
-pub fn hold(pass: &Pass<'_>, holders: &Holders, record: &mut Record) {
-    for (id, name) in holders {
-        match make(pass, id, name) {
-            Ok(true) => continue,
-            Ok(false) => {}
-            Err(problem) => log::debug!("cannot keep image {id} from being pruned: {problem}"),
-        }
-        record.images.held.remove(id);
-    }
+/// Makes holders. Returns the images for which there is none now. That is no reason to leave the
+/// change: an undo then needs the registry.
+#[must_use]
+pub fn hold(engine: &Engine, holders: &Holders) -> Vec<String> {
+    let is_made = |id: &str, name: &str| {
+        make(engine, id, name).unwrap_or_else(|error| {
+            log::debug!("cannot keep image {id} from being pruned: {error}");
+            false
+        })
+    };
+    holders.iter().filter(|(id, name)| !is_made(id, name)).map(|(id, _)| id.clone()).collect()
 }
 
 /// Whether it is there now.
-fn make(pass: &Pass<'_>, id: &str, name: &str) -> Result<bool, Problem> {
-    let engine = pass.host.engine()?;
+fn make(engine: &Engine, id: &str, name: &str) -> Result<bool, EngineError> {
     let Ok(reference) = Reference::parse(id) else { return Ok(false) };
     let Some(image) = engine.image(&reference)? else { return Ok(false) };
     match engine.hold(&image, name) {
         // It was made by a run that was cut off.
         Ok(()) | Err(EngineError::Refused { status: 409, .. }) => Ok(true),
-        Err(error) => Err(error.into()),
+        Err(error) => Err(error),
     }
 }
 

@@ -41,6 +41,7 @@ mod run;
 mod script;
 mod shared;
 mod siblings;
+mod spec;
 mod stack;
 mod standing;
 mod steer;

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use super::apply::Verdicts;
 use super::held::Held;
 use super::observe::Sight;
-use super::resolve::inputs;
+use super::spec::inputs;
 use super::stack::{Stack, Stacks};
 use super::todo::{Key, key, starts_again};
 use super::verify::Verdict;

@@ -191,6 +191,7 @@ fn settled(config: &Config, state: &StateDir, git: &Git<'_>) -> Option<Standing>
     (git.settled_at(remote, branch)? == head.id).then(|| Standing {
         upstream: Some(head.clone()),
         head,
+        before: None,
         branch: format!("refs/heads/{branch}"),
     })
 }

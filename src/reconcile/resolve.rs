@@ -2,7 +2,7 @@
 //! target, and the answer is kept until anything it depends on changes.
 
 use std::cell::OnceCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -16,6 +16,7 @@ use super::keeper::Keeper;
 use super::model::{Model, sha256};
 use super::named;
 use super::profiles::may_hide_services;
+use super::spec::StackSpec;
 use super::unset::unset_variables;
 use crate::docker::compose::{Compose, Scope};
 use crate::docker::redact::Secrets;
@@ -30,31 +31,6 @@ const DEADLINE: Duration = Duration::from_secs(60);
 
 /// A model as compose prints it, and what it warned about.
 type Answer = Result<(Vec<u8>, String), Problem>;
-
-/// One stack as the configuration describes it.
-#[derive(Debug, Clone)]
-pub struct StackSpec {
-    /// Compose files relative to the root of the working tree, in merge order.
-    pub files: Vec<PathBuf>,
-    /// Active profiles.
-    pub profiles: Vec<String>,
-    /// The project, when the configuration names it.
-    pub project: Option<String>,
-}
-
-impl StackSpec {
-    /// The same in a word, to tell it from others.
-    #[must_use]
-    pub fn told(&self) -> String {
-        format!("{self:?}")
-    }
-
-    /// The folder compose takes for the project directory: that of the first file.
-    fn folder(&self) -> PathBuf {
-        let first = self.files.first().and_then(|file| file.parent());
-        first.map(Path::to_path_buf).unwrap_or_default()
-    }
-}
 
 /// Resolves stacks of one target commit.
 pub struct Resolver<'a> {
@@ -94,6 +70,13 @@ impl<'a> Resolver<'a> {
     #[must_use]
     pub fn temp(&self) -> &Path {
         &self.temp
+    }
+
+    /// Learns the version of compose from an earlier answer, if that was made by the same one.
+    pub fn learn(&self, earlier: &Resolved) {
+        if earlier.compose == self.compose.executable() {
+            self.version.get_or_init(|| earlier.compose_version.clone());
+        }
     }
 
     /// What the cache must have been made for to be good.
@@ -165,6 +148,7 @@ impl<'a> Resolver<'a> {
             made_at: now,
             services,
             compose_version,
+            compose: self.compose.executable(),
             tracked: opened.tracked.iter().filter_map(object).gather(),
             untracked: self.stamps(export, spec, &opened, &model),
             sources: mounted.iter().filter_map(object).gather(),
@@ -190,8 +174,8 @@ impl<'a> Resolver<'a> {
         Ok(self.export.get_or_init(|| export))
     }
 
-    /// What compose makes of a stack, and its version: once a pass, and then at the same time, since
-    /// each starts a process that takes longer than all we do around it.
+    /// What compose makes of a stack, and its version: once for an executable, and then at the same
+    /// time, since each starts a process that takes longer than all we do around it.
     fn version_and_config(&self, scope: &Scope) -> (Result<String, Problem>, Answer) {
         let compose = self.compose;
         let config = || compose.config(scope, DEADLINE);
@@ -310,20 +294,6 @@ impl<'a> Resolver<'a> {
         };
         own.into_iter().chain(paths.into_iter().filter_map(text)).collect()
     }
-}
-
-/// SHA-256 of everything compose read for a stack and how it was asked: when it is the same and the
-/// model is not, compose itself changed.
-#[must_use]
-pub fn inputs(resolved: &Resolved, spec: &StackSpec) -> String {
-    let beside: Vec<(&PathBuf, String)> = resolved
-        .untracked
-        .iter()
-        .map(|(path, _)| (path, fs::read(path).map(|c| sha256(&String::from_utf8_lossy(&c)))))
-        .map(|(path, hash)| (path, hash.unwrap_or_default()))
-        .collect();
-    let read: &BTreeMap<String, String> = &resolved.tracked;
-    sha256(&format!("{read:?} {beside:?} {spec:?} {:?}", resolved.env_sha256))
 }
 
 /// Refuses a target in which something that the service uses would be empty, or a pointer.

@@ -11,7 +11,8 @@ use super::Host;
 use super::env::Env;
 use super::model::{Model, difference, sha256};
 use super::policy;
-use super::resolve::{Resolver, StackSpec, inputs};
+use super::resolve::Resolver;
+use super::spec::{StackSpec, inputs};
 use crate::config::Service;
 use crate::decide::plan::{
     Changes, Desired, DesiredService, DesiredStack, FilesAction, Memory, Orphans,
@@ -93,6 +94,9 @@ impl Stacks {
             let holds = |kept: &&Resolved| {
                 kept.spec == spec.told() && kept.holds(&resolver.key(&spec, &env), now)
             };
+            if let Some(kept) = &cached {
+                resolver.learn(kept);
+            }
             let held = cached.as_ref().filter(|_| lost.is_none()).filter(holds);
             let resolve = || lost.clone().map_or_else(|| resolver.resolve(&spec, &env, now), Err);
             let resolved = match held {

@@ -158,7 +158,10 @@ impl Pass<'_> {
             let paths = if count == 1 { "path" } else { "paths" };
             log::info!("moved {count} {paths} to {}", short(&self.target.id));
         }
-        self.standing.borrow_mut().head = self.target.clone();
+        let mut standing = self.standing.borrow_mut();
+        if standing.head != *self.target {
+            standing.before = Some(std::mem::replace(&mut standing.head, self.target.clone()));
+        }
         Ok(())
     }
 

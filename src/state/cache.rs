@@ -29,6 +29,9 @@ pub struct Resolved {
     pub services: BTreeSet<String>,
     /// The version of compose that made it.
     pub compose_version: String,
+    /// The compose that has this version, by its executable.
+    #[serde(default)]
+    pub compose: String,
     /// What compose read of the repository: path and object id.
     pub tracked: BTreeMap<String, String>,
     /// What it read beside: path and stamp; an absent one could have been read.

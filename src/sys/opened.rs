@@ -8,6 +8,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags};
 
@@ -39,11 +40,19 @@ impl OpenWatch {
         Ok(())
     }
 
-    /// The paths that were opened since the start.
+    /// The paths that were opened since the start. Watches no longer.
     ///
     /// # Errors
     /// When the queue overflowed or cannot be read: then nothing is known.
-    pub fn opened(&self) -> io::Result<BTreeSet<PathBuf>> {
+    pub fn opened(self) -> io::Result<BTreeSet<PathBuf>> {
+        let opened = self.read();
+        // The kernel lets go of watches only once nobody can be looking at them any more, which takes
+        // it some 15 ms (`synchronize_srcu` in fs/notify/mark.c).
+        thread::spawn(move || drop(self.queue));
+        opened
+    }
+
+    fn read(&self) -> io::Result<BTreeSet<PathBuf>> {
         let mut space = [MaybeUninit::<u8>::uninit(); 16 << 10];
         let mut reader = Reader::new(&self.queue, &mut space);
         let mut paths = BTreeSet::new();

@@ -12,13 +12,16 @@ fn assert_traceless(git: &Git<'_>, watched: &Path, id: &str) {
     let before = snapshot(watched);
     let looked = git.look("origin", "main").expect("a look");
     assert_eq!(looked.target.id, id);
-    let list = looked.git.list(&looked.target.tree).unwrap();
-    let new = &list["new/file"];
+    let listing = looked.git.list(&looked.target.tree).unwrap();
+    let new = &listing.entries["new/file"];
     assert_eq!((new.kind, new.size), (Kind::File, 4));
-    let contents = looked.git.contents(&list.values().collect::<Vec<_>>()).unwrap();
+    let contents = looked.git.contents(&listing.entries.values().collect::<Vec<_>>()).unwrap();
     assert_eq!(contents[&new.oid], b"news");
-    assert_eq!(contents[&list["old"].oid], b"known", "what the repository has is read too");
-    assert!(looked.git.folders(&looked.target.tree).unwrap().contains_key("new"));
+    assert_eq!(
+        contents[&listing.entries["old"].oid], b"known",
+        "what the repository has is read too"
+    );
+    assert!(listing.folders.contains_key("new"));
     let content = looked.git.content_at(id, "new/file").unwrap();
     assert_eq!(content.as_deref(), Some(&b"news"[..]));
     assert_eq!(looked.git.content_at(id, "none").unwrap(), None);

@@ -52,7 +52,7 @@ fn a_look_works_for_another_owner_too() {
     let before = snapshot(&world.host);
     let git = world.open();
     let looked = git.look("origin", "main").unwrap();
-    assert!(looked.git.list(&looked.target.tree).unwrap().contains_key("new/c"));
+    assert!(looked.git.list(&looked.target.tree).unwrap().entries.contains_key("new/c"));
     assert_eq!(looked.git.differences(&looked.target).unwrap().len(), 2);
     drop(looked);
     assert_same(&before, &snapshot(&world.host));

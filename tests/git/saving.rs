@@ -3,6 +3,8 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
+use renew::git::{Moves, Standing};
+
 use crate::world::World;
 
 impl World {
@@ -186,6 +188,31 @@ fn an_edit_in_a_held_path_stays_and_is_saved_when_it_moves() {
     let saved = world.follow().unwrap().expect("a save");
     assert_eq!(world.saved(&saved, "web/a"), "mine");
     world.assert_settled();
+}
+
+#[test]
+fn what_is_written_after_the_look_is_saved_and_what_was_checked_out_costs_no_second_look() {
+    for edit in [None, Some("9")] {
+        let world = World::with(&[("web/a", "1")]);
+        let before = world.open().standing("origin", "main").unwrap().head;
+        world.publish(&[("web/a", "2")]);
+        assert_eq!(world.follow_but(&["web"]).unwrap(), None);
+        let (git, target) = (world.open(), world.fetched());
+        let now = git.standing("origin", "main").unwrap();
+        let from = &Standing { before: Some(before), ..now };
+        let changes = git.differences(&target).unwrap();
+        edit.inspect(|text| world.write("web/a", text));
+        world.exec.take();
+        let (moving, held) = (changes.iter().collect(), Vec::new());
+        let saved = git.follow(&Moves { from, target: &target, moving, held, save_as: "T" });
+        let looked = world.exec.take().iter().any(|line| {
+            ["hash-object", "rev-list"].iter().any(|verb| line.contains(&format!(" {verb} ")))
+        });
+        let saved = saved.unwrap().map(|name| world.saved(&name, "web/a"));
+        assert_eq!((saved.as_deref(), looked), (edit, edit.is_some()));
+        assert_eq!(world.read("web/a"), "2");
+        world.assert_settled();
+    }
 }
 
 #[test]

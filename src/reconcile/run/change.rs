@@ -1,6 +1,8 @@
 //! The part of a run that changes something: first what is begun is written down, then networks that
 //! are to be made anew go, then actions are carried out.
 
+use std::thread;
+
 use super::{Deeds, Purpose, Run};
 use crate::decide::plan::{Action, Sequence};
 use crate::problem::Problem;
@@ -10,7 +12,7 @@ use crate::reconcile::held::Held;
 use crate::reconcile::holders::{Holders, hold, outgoing};
 use crate::reconcile::observe::Sight;
 use crate::reconcile::report::ServiceReport;
-use crate::reconcile::todo::{key, makes, starts_again};
+use crate::reconcile::todo::{Key, key, makes, starts_again};
 use crate::state::ServiceLock;
 
 impl Run<'_> {
@@ -51,25 +53,44 @@ impl Run<'_> {
             todo.retain(starts_again);
             report.error.get_or_insert(problem);
         }
-        hold(self.pass, &holders, &mut self.record);
         if todo.is_empty() && deeds.sight.unproven.is_empty() {
             return Ok(());
         }
         if !self.host.stop.may_change() {
             return Err(Problem::interrupted());
         }
-        self.release_networks(lock, &mut todo, deeds, report);
-        let mut apply = self.apply(&deeds.sight);
-        if todo.iter().any(|action| self.restores(&key(action))) {
-            apply.sequence = Sequence::Backward;
-        }
-        let left = apply.run(&todo, &mut deeds.verdicts)?;
+        let engine = self.host.engine()?;
+        // What holds an image is made while compose starts: both take a while, and neither needs the
+        // other. Until compose has removed a container, that container holds its image.
+        let (left, unheld) = thread::scope(|threads| {
+            let holding = threads.spawn(|| hold(engine, &holders));
+            let left = self.apply_all(lock, &mut todo, deeds, report);
+            (left, holding.join().unwrap_or_else(|_| holders.keys().cloned().collect()))
+        });
+        self.record.images.held.retain(|id, _| !unheld.contains(id));
+        let left = left?;
         let (put_off, tried): (Vec<Action>, Vec<Action>) =
             todo.into_iter().partition(|action| left.contains(&key(action)));
         deeds.tried.extend(tried);
         deeds.put_off.extend(put_off);
         deeds.sight = self.look()?;
         Ok(())
+    }
+
+    /// Carries actions out, and says which of them were left for another run.
+    fn apply_all(
+        &mut self,
+        lock: &ServiceLock,
+        todo: &mut Vec<Action>,
+        deeds: &mut Deeds,
+        report: &mut ServiceReport,
+    ) -> Result<Vec<Key>, Problem> {
+        self.release_networks(lock, todo, deeds, report);
+        let mut apply = self.apply(&deeds.sight);
+        if todo.iter().any(|action| self.restores(&key(action))) {
+            apply.sequence = Sequence::Backward;
+        }
+        apply.run(todo, &mut deeds.verdicts)
     }
 
     /// Keeps what is in force for the day that it is gone back to, before it is replaced. A change that
