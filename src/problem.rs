@@ -1,6 +1,7 @@
 //! What went wrong, in the four parts every surface shows: a stable key, what happened, what to do
 //! about it, and what kind of trouble it is. Decides no exit code and prints nothing.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 
@@ -12,7 +13,7 @@ pub struct Problem(Box<Parts>);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parts {
     /// Stable machine key, such as `git_fetch` or `image_not_found`.
-    pub reason: &'static str,
+    pub reason: Cow<'static, str>,
     /// What failed, on what, and why.
     pub message: String,
     /// What to do about it.
@@ -45,16 +46,18 @@ impl Problem {
         resolution: impl Into<String>,
     ) -> Problem {
         Problem::of(Parts {
-            reason,
+            reason: Cow::Borrowed(reason),
             message: message.into(),
             resolution: resolution.into(),
             trouble,
         })
     }
 
+    /// A problem of the given parts, such as one that was kept.
+    #[must_use]
     #[cold]
     #[inline(never)]
-    fn of(parts: Parts) -> Problem {
+    pub fn of(parts: Parts) -> Problem {
         Problem(Box::new(parts))
     }
 

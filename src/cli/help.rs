@@ -220,8 +220,9 @@ Example:
 
 const RETRY: &str = "Usage: renew [--config PATH] retry NAME
 
-Has service NAME follow git again, now: a target that failed before is tried
-once more, and a service that `renew rollback` put back is no longer held.
+Has service NAME follow git again, now: what failed before (a target, an image,
+a container) is tried once more, and a service that `renew rollback` put back is
+no longer held.
 
 Exit codes: as `renew sync`.
 

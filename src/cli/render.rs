@@ -91,7 +91,11 @@ fn service_part(service: &ServiceReport) -> ServicePart<'_> {
 }
 
 fn error_part(problem: &Problem) -> ErrorPart<'_> {
-    ErrorPart { reason: problem.reason, message: &problem.message, resolution: &problem.resolution }
+    ErrorPart {
+        reason: &problem.reason,
+        message: &problem.message,
+        resolution: &problem.resolution,
+    }
 }
 
 fn action_part(action: &Action) -> ActionPart<'_> {

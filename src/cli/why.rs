@@ -16,7 +16,7 @@ use crate::cli::render::WIDTH;
 use crate::problem::Problem;
 use crate::reconcile::{Finding, Happened, inquire, pause_in_words, short};
 use crate::state::history::{Done, Entry, Told};
-use crate::state::{History, Hold, Pause};
+use crate::state::{Delays, History, Hold, Pause};
 use crate::sys::clock::{Clock, SystemClock};
 
 /// Digits of an image id that are shown.
@@ -28,6 +28,7 @@ struct Facts {
     history: History,
     paused: Option<Pause>,
     hold: Option<Hold>,
+    delays: Delays,
     /// What docker says of the containers, or why it says nothing.
     found: Result<Vec<Finding>, Problem>,
     now: DateTime<Utc>,
@@ -57,7 +58,7 @@ fn look(
         let record = state.record(&name)?;
         let found = inquire(&host, &record);
         let (history, paused) = (state.history(&name)?, state.paused(&name, now)?);
-        Ok(Facts { name, history, paused, hold: record.hold, found, now })
+        Ok(Facts { name, history, paused, hold: record.hold, delays: record.delays, found, now })
     })();
     facts.map(|facts| (facts, stored.broken)).map_err(|problem| vec![problem])
 }
@@ -110,6 +111,8 @@ fn stands(facts: &Facts, lines: &mut Vec<String>) {
         Some(last) => {
             lines.push(format!("{name}: {} since {}", last.result, minute(last.since)));
             wrong(last.error.as_ref(), lines);
+            let delays = facts.delays.notes(name, facts.now);
+            lines.extend(delays.iter().map(|note| format!("  {note}")));
             for one in &last.waits {
                 let what = format!("  {} ({}): {}", one.compose_service, one.reason, one.detail);
                 lines.push(what.trim_end_matches([' ', ':']).to_owned());

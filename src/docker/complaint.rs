@@ -30,7 +30,7 @@ pub fn way_out(words: &str) -> Option<(&'static str, String)> {
         Some(("image_platform", way.to_owned()))
     } else if has("no space left on device") {
         let way = "docker's disk is full: free space there, see `docker system df` and \
-                   `docker image prune`; the next run tries again";
+                   `docker image prune`; renew tries again by itself";
         Some(("disk_full", way.to_owned()))
     } else {
         None

@@ -43,11 +43,12 @@ impl From<PullError> for Problem {
                 "pull_denied",
                 "check the name, or log in with `docker login` as the user that renew runs as",
             ),
-            PullFailure::RateLimited(_) => {
-                ("pull_rate_limited", "it passes: the next run tries again; or log in for more")
-            }
+            PullFailure::RateLimited(_) => (
+                "pull_rate_limited",
+                "it passes, and renew tries again by itself; or log in for more",
+            ),
             PullFailure::Network(_) => {
-                ("pull_network", "check the network and the registry; the next run tries again")
+                ("pull_network", "check the network and the registry; renew tries again by itself")
             }
             PullFailure::NoSpace(_) => (
                 "disk_full",

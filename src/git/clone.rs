@@ -127,7 +127,7 @@ impl<'a> Git<'a> {
             return Err(no_such_branch(&super::redact(source.url), source.branch));
         }
         let problem = self.unreachable(&super::redact(source.url), source.branch, &done);
-        let resolution = match (problem.reason, &self.means.hint) {
+        let resolution = match (&*problem.reason, &self.means.hint) {
             ("git_fetch", _) => "check repo.url, the network and the git server".to_owned(),
             ("git_auth", None) => format!(
                 "let `git ls-remote {}` work without a question as the user that renew runs as, or \

@@ -54,7 +54,7 @@ impl Trust {
         // It is read by us and handed on as a copy: only who may write it matters.
         guard::check(FIELD, path, Guard::Public, guard::Reader::ourselves()).map_err(
             |mut problem| {
-                problem.reason = "allowed_signers";
+                problem.reason = "allowed_signers".into();
                 problem
             },
         )?;

@@ -318,7 +318,7 @@ fn tell(verdicts: &mut BTreeMap<String, Verdict>, complaints: &BTreeMap<&str, St
         if let Some(Verdict::Bad(problem)) = verdicts.get_mut(*name) {
             problem.message = format!("{}; compose said: {words}", problem.message);
             if let Some((reason, way)) = way_out(words) {
-                problem.reason = reason;
+                problem.reason = reason.into();
                 problem.resolution = way;
             }
         }

@@ -16,6 +16,10 @@ pub struct Deeds {
     pub sight: Sight,
     /// Images that could not be had.
     pub failed: Failed,
+    /// Those of them that were not even asked for, since they could not be had before.
+    pub unasked: Failed,
+    /// Who is not started or made again yet, having gone bad before.
+    pub delayed: Doomed,
     /// What is known to fail.
     pub doomed: Doomed,
     /// Containers that ran before anything was changed.

@@ -56,7 +56,7 @@ pub fn name_the_disk(host: &Host<'_>, image: &str, problem: Problem) -> Problem 
     let message = format!("{}{}", problem.message, brings.unwrap_or_default());
     problem.saying(message).mended_by(format!(
         "free space on the disk of {root}: see `df -h {root}` and `docker system df`, then \
-         `docker image prune` and `docker builder prune`; the next run tries again"
+         `docker image prune` and `docker builder prune`; renew tries again by itself"
     ))
 }
 

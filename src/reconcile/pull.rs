@@ -23,14 +23,15 @@ pub struct Limits {
     pub floor_bytes: u64,
 }
 
-/// Pulls every image that the actions want.
-pub fn pull(host: &Host<'_>, actions: &[Action], limits: Limits) -> Failed {
+/// Pulls every image that the actions want, but for those that are not even asked for.
+pub fn pull(host: &Host<'_>, actions: &[Action], unasked: &Failed, limits: Limits) -> Failed {
     let wanted: BTreeSet<&String> = actions
         .iter()
         .filter(|action| action.pull)
         .filter_map(|action| action.image.declared.as_ref())
+        .filter(|image| !unasked.contains_key(*image))
         .gather();
-    let mut failed = Failed::new();
+    let mut failed = unasked.clone();
     for reference in wanted {
         let room = room_for(host, reference, limits.floor_bytes);
         if let Err(problem) = room.and_then(|()| pull_one(host, reference, limits.stall)) {

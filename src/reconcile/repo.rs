@@ -78,7 +78,7 @@ pub fn open_for_plan<'a>(
 }
 
 fn is_missing(problem: &Problem) -> bool {
-    ["repo_missing", "not_a_repository"].contains(&problem.reason)
+    ["repo_missing", "not_a_repository"].contains(&&*problem.reason)
 }
 
 fn access(config: &Config) -> Access {

@@ -4,6 +4,8 @@
 mod change;
 mod deploy;
 mod failure;
+mod foretell;
+mod patience;
 mod probation;
 mod pull;
 mod soak;
@@ -17,8 +19,7 @@ use std::time::Duration;
 use super::Host;
 use super::chronicle;
 use super::deeds::Deeds;
-use super::disk::lacking;
-use super::gate::{QuorumGate, stops};
+use super::gate::QuorumGate;
 use super::held::Held;
 use super::in_force::{InForce, image_in_force};
 use super::mounts::directories;
@@ -28,7 +29,6 @@ use super::pass::Pass;
 use super::pause::{paused, sweep};
 use super::policy;
 use super::precheck::{Doomed, Precheck};
-use super::pull::Failed;
 use super::report::{Outcome, ServiceReport, Story};
 use super::script::Scripts;
 use super::stack::Stacks;
@@ -36,7 +36,7 @@ use super::todo::{Key, key};
 use super::unset::{Unset, refuse};
 use super::verify::Verdict;
 use crate::config::Service;
-use crate::decide::plan::{Action, Changes, Desired, ImageFact, Step, keep_whole, plan, settle};
+use crate::decide::plan::{Action, Changes, Desired, ImageFact, keep_whole, plan, settle};
 use crate::problem::Problem;
 use crate::state::{Record, ServiceLock};
 use crate::sys::child_record::ChildRecord;
@@ -271,27 +271,6 @@ impl<'a> Run<'a> {
             report.notes.push(format!("per_service has {name}, which is in no compose file"));
         }
         report
-    }
-
-    fn foretell(mut self) -> Result<ServiceReport, Problem> {
-        let mut sight = self.look()?;
-        let mut report = self.report();
-        report.actions = self.plan(&sight)?;
-        self.keep_up_unmade(&mut sight, (&Failed::new(), &[]), &mut report)?;
-        report.gate = self.gate.said();
-        report.actions.retain(|action| self.pass.siblings.is_first_to_remove(action));
-        report.error = report.error.or_else(|| Some(self.unset(&report.actions)?.problem));
-        report.error = report.error.or(self.doomed(&sight, &report.actions)?.into_values().next());
-        if report.actions.iter().any(|action| stops(action, &sight)) {
-            let scripts = Scripts::new(self.pass, self.service, &self.record.commit);
-            report.error = report.error.or_else(|| scripts.unusable());
-        }
-        let floor_bytes = self.pass.disk_floor_bytes();
-        report.error = report.error.or_else(|| lacking(self.host, &report.actions, floor_bytes));
-        let replaced = report.actions.iter().filter(|action| action.step == Step::Recreate);
-        self.pass.foresee(replaced.flat_map(|action| sight.ids_of(&key(action))));
-        report.notes.extend(self.pass.shared_paths(self.service.name.as_str(), &self.stacks));
-        Ok(report)
     }
 
     fn carry_out(mut self, lock: &ServiceLock) -> Result<ServiceReport, Problem> {

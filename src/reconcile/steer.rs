@@ -6,10 +6,10 @@ use chrono::{DateTime, Utc};
 use crate::config::Config;
 use crate::config::value::choice::FilesAction;
 use crate::problem::Problem;
-use crate::state::{Hold, Projects, Record, Release, StateDir};
+use crate::state::{Delays, Hold, Projects, Record, Release, StateDir};
 
-/// Lifts what keeps a service from following git: failed targets are tried again, and it is no longer
-/// held on a release. Returns whether there was anything.
+/// Lifts what keeps a service from following git: what failed is tried again, and it is no longer held on
+/// a release. Returns whether there was anything.
 ///
 /// # Errors
 /// When another run works on the service, or the state cannot be read or written.
@@ -20,6 +20,7 @@ pub fn retry(config: &Config, service: &str) -> Result<bool, Problem> {
     let before = state.record(service)?;
     let mut record = before.clone();
     record.quarantine.clear();
+    record.delays = Delays::default();
     record.hold = None;
     state.store(&lock, &record)?;
     Ok(record != before)

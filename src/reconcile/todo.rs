@@ -36,6 +36,8 @@ pub struct Obstacles<'a> {
     pub failed: &'a Failed,
     /// What is known to fail.
     pub doomed: &'a Doomed,
+    /// What went bad before, and waits.
+    pub delayed: &'a Doomed,
     /// Changes with a variable that nothing sets.
     pub unset: Option<&'a Unset>,
     /// Files that did not move.
@@ -58,6 +60,7 @@ impl Obstacles<'_> {
         let lost = action.pull && self.failed.contains_key(image);
         match action.step {
             Step::Nothing => false,
+            Step::Start | Step::Recreate if self.delayed.contains_key(&key(action)) => false,
             _ if starts_again(action) => true,
             Step::Signal => !self.waits_for_files(action),
             Step::Recreate | Step::Start | Step::Remove => {

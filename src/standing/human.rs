@@ -53,7 +53,7 @@ impl HumanPart {
 impl From<Problem> for HumanPart {
     fn from(problem: Problem) -> HumanPart {
         let Parts { reason, message, resolution, .. } = problem.into_parts();
-        HumanPart::new(None, reason, message, resolution)
+        HumanPart::new(None, &reason, message, resolution)
     }
 }
 

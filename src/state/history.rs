@@ -85,7 +85,7 @@ pub struct Told {
 impl From<&Problem> for Told {
     fn from(problem: &Problem) -> Told {
         Told {
-            reason: problem.reason.to_owned(),
+            reason: problem.reason.clone().into_owned(),
             message: problem.message.clone(),
             resolution: problem.resolution.clone(),
         }

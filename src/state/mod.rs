@@ -3,6 +3,7 @@
 
 mod anchors;
 mod cache;
+mod delays;
 mod failed;
 mod head;
 pub mod history;
@@ -14,6 +15,7 @@ mod seal;
 mod troubles;
 
 pub use cache::Resolved;
+pub use delays::{Delay, Delays};
 pub use failed::{Hold, Probation, Quarantine, Quarantines};
 pub use history::History;
 pub use images::Images;

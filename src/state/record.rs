@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::delays::Delays;
 use super::failed::{Hold, Probation, Quarantines};
 use super::images::Images;
 use super::{newer_format, seal};
@@ -63,6 +64,9 @@ pub struct Record {
     /// Targets that failed, by compose project and service.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub quarantine: Quarantines,
+    /// What failed and is not tried again for a while.
+    #[serde(default, skip_serializing_if = "Delays::is_empty")]
+    pub delays: Delays,
     /// For how long the last change may still turn out to be bad.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probation: Option<Probation>,
@@ -111,6 +115,7 @@ impl Default for Record {
             release: 0,
             newest_release: 0,
             quarantine: BTreeMap::new(),
+            delays: Delays::default(),
             probation: None,
             hold: None,
         }

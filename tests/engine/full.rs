@@ -96,6 +96,7 @@ fn what_needs_no_pull_is_made_as_long_as_the_engine_can_write_at_all() {
     run.did("web start missing");
     run.trouble().says("disk_full", &["web has 0 of 1", full], "docker image prune");
     sandbox.free_engine_disk();
+    sandbox.later();
     sandbox.plan_then_sync(0).did("web start missing");
     assert!(sandbox.has_env("web", "LEVEL=high"), "what git says, now that there is room");
     sandbox.settled();

@@ -82,8 +82,12 @@ fn failing_in_the_same_way_writes_nothing_and_its_end_is_told() {
     let failing = stored(&sandbox);
     assert_eq!(failing["last"]["result"], "failed");
     assert_eq!(failing["last"]["error"]["reason"], "image_not_found");
+    // The second time in a row: it is written down until when that image is not asked for.
+    sandbox.renew(["sync"]).expect(2);
     sandbox.writes_nothing(|| drop(sandbox.renew(["sync"]).expect(2)));
+    assert_eq!(stored(&sandbox)["last"], failing["last"], "and stands as it stood");
     // It has another cause now.
+    sandbox.later();
     sandbox.registry_down();
     sandbox.renew(["sync"]).expect(2);
     let other = stored(&sandbox);

@@ -15,7 +15,7 @@ fn broken() -> String {
 }
 
 /// What the engine was asked to fetch of this sandbox since an instant of its own clock.
-fn pulls(sandbox: &Sandbox, since: &str) -> String {
+pub fn pulls(sandbox: &Sandbox, since: &str) -> String {
     let until = sandbox.docker(["info", "-f", "{{.SystemTime}}"]);
     let said = sandbox.docker([
         "events",
@@ -109,14 +109,6 @@ fn a_change_that_is_cut_off_three_times_counts_as_failed() {
     sandbox.settled();
 }
 
-/// The record of `app`, to look into and to change: without its seal, which is for accidents.
-fn record(sandbox: &Sandbox) -> (std::path::PathBuf, Value) {
-    let path = sandbox.state().join("services/app.json");
-    let text = String::from_utf8(fs::read(&path).expect("a record")).expect("a text");
-    let rest = text.find("\",").expect("a seal") + 2;
-    (path, serde_json::from_str(&format!("{{{}", &text[rest..])).expect("a record"))
-}
-
 #[test]
 fn what_may_pass_by_itself_is_tried_again_after_growing_pauses() {
     let Some(sandbox) = three_running() else { return };
@@ -140,7 +132,7 @@ fn what_may_pass_by_itself_is_tried_again_after_growing_pauses() {
         fs::remove_file(sandbox.root().join("bound")).expect("a file");
         assert_eq!(run["services"][0]["result"], "rolled_back", "{run:#}");
         assert_eq!(sandbox.essence("web"), was);
-        let (path, mut state) = record(&sandbox);
+        let mut state = sandbox.record();
         let failed = &mut state["quarantine"][&sandbox.id]["web"][0];
         let time = |text: &Value| {
             chrono::DateTime::parse_from_rfc3339(text.as_str().expect("a time")).expect("a time")
@@ -153,7 +145,7 @@ fn what_may_pass_by_itself_is_tried_again_after_growing_pauses() {
         run.trouble().says("retried_later", &["web is tried again from"], "renew retry app");
         sandbox.only_changed(&after, &[]);
         failed["until"] = failed["since"].clone();
-        fs::write(path, serde_json::to_vec(&state).expect("json")).expect("a record");
+        sandbox.store_record(&state);
     }
     // Another target does not wait.
     let stack = format!("{THREE}    environment: {{A: b}}\n");

@@ -310,7 +310,7 @@ fn a_registry_that_wants_rest_is_asked_once_a_pass() {
     sandbox.commit(&[("compose.yaml", &format!("{}{db}", over(&front, "2")))], "web 2");
     let image = sandbox.fill(&format!("{}/SANDBOX/web:2", front.address));
     let told = sandbox.complains(2, &[]);
-    told.says("pull_rate_limited", &[&image, "rate limit"], "the next run tries again");
+    told.says("pull_rate_limited", &[&image, "rate limit"], "renew tries again by itself");
     sandbox.only_changed(&before, &[]);
     limited.store(false, std::sync::atomic::Ordering::SeqCst);
     sandbox.publish("web:2");

@@ -221,6 +221,7 @@ fn files_that_could_not_move_are_not_taken_for_applied() {
     sandbox.renew(["sync"]).expect(2);
     sandbox.only_changed(&healed, &[]);
     sandbox.publish("web:2");
+    sandbox.later();
     sandbox.plan_then_sync(0).did(
         "
         db   recreate  files

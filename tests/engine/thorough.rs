@@ -31,6 +31,7 @@ mod lines;
 mod meanwhile;
 mod membership;
 mod memory;
+mod patience;
 mod pause;
 mod policies;
 mod prechecks;

@@ -73,7 +73,7 @@ fn what_cannot_be_fetched_is_said_with_its_reason() {
         let fetched = git.fetch("origin", branch).unwrap_err();
         let looked = git.look("origin", branch).err().unwrap();
         assert!(!fetched.resolution.is_empty() && !looked.resolution.is_empty());
-        [fetched.reason, looked.reason]
+        [fetched.reason.clone(), looked.reason.clone()]
     };
     world.git(&world.dev, &["push", "-q", "origin", "HEAD:refs/original/refs/heads/gone"]);
     assert_eq!(reasons("gone"), ["no_such_branch"; 2], "a longer name is another branch");
@@ -189,7 +189,8 @@ fn a_git_that_is_missing_or_too_old_is_named() {
 #[test]
 fn a_folder_without_repository_is_refused() {
     let exec = SystemExec::default();
-    let open = |dir: &Path| Git::open(dir, Duration::from_secs(9), &exec).err().unwrap().reason;
+    let open =
+        |dir: &Path| Git::open(dir, Duration::from_secs(9), &exec).err().unwrap().reason.clone();
     let dir = tempfile::tempdir().unwrap();
     assert_eq!(open(dir.path()), "not_a_repository");
     assert_eq!(open(&dir.path().join("gone")), "repo_missing");

@@ -110,7 +110,7 @@ fn other_trouble_is_not_tried_twice() {
         count += 1;
         Err::<(), _>(Problem::setup("git_fetch", "gone", ""))
     });
-    assert_eq!((said.unwrap_err().reason, count), ("git_fetch", 1));
+    assert_eq!((&*said.unwrap_err().reason, count), ("git_fetch", 1));
 }
 
 #[test]

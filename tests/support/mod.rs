@@ -13,6 +13,7 @@ mod report;
 mod sandbox;
 mod small_engine;
 mod snapshot;
+mod stored;
 mod wrappers;
 
 pub use endpoint::Endpoint;

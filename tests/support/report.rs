@@ -170,6 +170,8 @@ impl Sandbox {
         for part in [&found.message, &found.resolution] {
             assert!(said.contains(&flat(part)), "{part:?} is not in the text\n{text}");
         }
+        // It was asked twice for one answer.
+        self.later();
         found
     }
 

@@ -45,7 +45,7 @@ fn read(path: &Path, age_ms: i64, writer: impl Fn(u32) + Send + Sync) -> (String
     let read = at_rest(path, &clock, &Cancel::default());
     let words = match read {
         Ok(content) => String::from_utf8(content).unwrap(),
-        Err(problem) => problem.reason.to_owned(),
+        Err(problem) => problem.reason.clone().into_owned(),
     };
     (words, clock.waits.into_inner())
 }

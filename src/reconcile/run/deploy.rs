@@ -76,7 +76,9 @@ impl Run<'_> {
         }
         let said = report.error.take().or_else(|| bad(&deeds.verdicts));
         let unreached = || unreached(&deeds.tried, &deeds.verdicts);
-        report.error = said.or_else(unreached).or(ground.objection).or_else(|| self.waiting());
+        let delayed = || deeds.delayed.values().next().cloned();
+        let said = said.or_else(unreached).or(ground.objection).or_else(delayed);
+        report.error = said.or_else(|| self.waiting());
         self.write_down(lock, &ground.held, deeds, report);
         let result = outcome(report, &deeds.tried, &deeds.verdicts, refused);
         report.result = Some(self.told(result, report, deeds));
@@ -112,6 +114,8 @@ impl Run<'_> {
         let tried = |action: &Action| deeds.tried.iter().any(|tried| key(tried) == key(action));
         let left: Vec<Action> = report.actions.iter().filter(|a| !tried(a)).cloned().collect();
         deeds.doomed = self.doomed(&deeds.sight, &left)?;
+        deeds.delayed = self.delayed(&left, &deeds.sight);
+        self.note_delays(&deeds.unasked, &deeds.delayed, &mut report.notes);
         let first_lost = deeds.failed.values().chain(deeds.doomed.values()).next().cloned();
         let lost = self.no_way_back(&report.actions, deeds).or(first_lost);
         report.error =
@@ -205,10 +209,11 @@ impl Run<'_> {
         held: &'o Held,
         unset: Option<&'o Unset>,
     ) -> Obstacles<'o> {
-        let (failed, doomed, record) = (&deeds.failed, &deeds.doomed, &deeds.sight.record);
+        let Deeds { failed, doomed, delayed, .. } = deeds;
+        let record = &deeds.sight.record;
         let (desired, depends_on) = (self.kept_up().1, self.stacks.depends_on());
         let restored = self.in_force.as_ref().map(|kept| &kept.waits);
-        Obstacles { failed, doomed, unset, held, desired, record, depends_on, restored }
+        Obstacles { failed, doomed, delayed, unset, held, desired, record, depends_on, restored }
     }
 
     /// Writes the record as it is after this run; the same as before writes nothing.
@@ -239,6 +244,7 @@ impl Run<'_> {
         };
         let mut record = remember(&self.record, &facts, self.host.clock.now());
         record.local_url_answered = self.gate.answered();
+        record.delays = self.delays(deeds, &report.actions);
         record.accepted = still_accepted(&record, &self.stacks, &self.desired, &deeds.sight);
         self.number(&mut record, deeds);
         supersede(self.pass, self.service, &self.record, &mut record, &deeds.sight);

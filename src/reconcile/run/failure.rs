@@ -3,10 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::TimeDelta;
-
 use super::{Deeds, Purpose, Run};
 use crate::config::value::choice::OnFailure;
+use crate::decide::backoff::CHANGE;
 use crate::decide::plan::{Action, Lifetime, Wait, is_change, makes};
 use crate::gather::Gather;
 use crate::problem::{Problem, Trouble};
@@ -15,11 +14,6 @@ use crate::reconcile::todo::{Key, key};
 use crate::reconcile::verify::Verdict;
 use crate::state::{Quarantine, Record, ServiceRecord};
 
-/// The first pause before a target is tried again whose failure may have had a passing cause; each
-/// further one is twice as long.
-const FIRST_PAUSE: TimeDelta = TimeDelta::minutes(1);
-/// No pause is longer.
-const LONGEST_PAUSE: TimeDelta = TimeDelta::hours(1);
 /// Verdicts that speak against a target (what else went wrong may pass by itself).
 const EVIDENCE: &[&str] = &["exited", "restarting", "unhealthy", "local_url", "cut_off"];
 /// Somebody else was at work on the same containers: the next run takes the change up.
@@ -63,7 +57,7 @@ impl Run<'_> {
                 Some(Verdict::Bad(problem)) => Some((key.clone(), problem.clone())),
                 _ => None,
             })
-            .filter(|(_, problem)| !DISTURBED.contains(&problem.reason))
+            .filter(|(_, problem)| !DISTURBED.contains(&&*problem.reason))
             .filter(|(key, _)| !self.is_in_force(key, deeds))
             .filter(|(key, problem)| is_evidence(problem) || is_down(key, deeds))
             .gather();
@@ -180,8 +174,9 @@ impl Run<'_> {
             let (project, name) = key;
             let tried = deeds.tried.iter().find(|action| self::key(action) == *key);
             let own = failure.bad.get(key);
-            let Some((reason, message)) =
-                own.or(first.map(|(_, problem)| problem)).map(|p| (p.reason, p.message.clone()))
+            let Some((reason, message)) = own
+                .or(first.map(|(_, problem)| problem))
+                .map(|p| (p.reason.clone(), p.message.clone()))
             else {
                 continue;
             };
@@ -190,16 +185,15 @@ impl Run<'_> {
                 absent: self.desired.of(project, name).is_none(),
                 commit: self.pass.target.id.clone(),
                 since: now,
-                reason: reason.to_owned(),
+                reason: reason.into_owned(),
                 message,
                 with: own.is_none().then(|| first.map(|(key, _)| key.clone())).flatten(),
                 until: None,
                 tries: 1,
             };
             if own.is_some_and(|problem| !is_evidence(problem)) {
-                let before = self.tried_before(key, &failed.target);
-                failed.tries = before + 1;
-                failed.until = Some(now + pause(before));
+                failed.tries = self.tried_before(key, &failed.target) + 1;
+                failed.until = Some(now + CHANGE.after(failed.tries));
             }
             record.quarantine(project, name, failed);
             if let Some(attempts) = record.attempts.get_mut(project) {
@@ -238,7 +232,7 @@ impl Run<'_> {
 
 /// Whether it speaks against the target, and not against what happened to it.
 fn is_evidence(problem: &Problem) -> bool {
-    EVIDENCE.contains(&problem.reason)
+    EVIDENCE.contains(&&*problem.reason)
 }
 
 /// Whether nothing of it runs any more.
@@ -246,11 +240,6 @@ fn is_down(key: &Key, deeds: &Deeds) -> bool {
     use crate::docker::engine::State;
     let runs = |state: &State| matches!(state, State::Running | State::Paused);
     !deeds.sight.of(key).any(|container| runs(&container.state))
-}
-
-fn pause(tries_before: u32) -> TimeDelta {
-    let doubled = FIRST_PAUSE.checked_mul(1 << tries_before.min(10)).unwrap_or(LONGEST_PAUSE);
-    doubled.min(LONGEST_PAUSE)
 }
 
 impl Failure {

@@ -21,11 +21,13 @@ impl Run<'_> {
     /// When we are asked to stop, or the engine does not answer.
     pub(super) fn plan_and_pull(&mut self, report: &mut ServiceReport) -> Result<Deeds, Problem> {
         let sight = self.look()?;
-        let (failed, doomed, verdicts) = (Failed::new(), Doomed::new(), Verdicts::new());
+        let (failed, unasked, verdicts) = (Failed::new(), Failed::new(), Verdicts::new());
+        let (doomed, delayed) = (Doomed::new(), Doomed::new());
         let ran_before = sight.containers.iter().filter(|one| one.state == State::Running);
         let ran_before = ran_before.map(|one| one.id.clone()).collect();
         let (tried, put_off) = (Vec::new(), Vec::new());
-        let mut deeds = Deeds { sight, failed, doomed, ran_before, tried, put_off, verdicts };
+        let mut deeds =
+            Deeds { sight, failed, unasked, doomed, delayed, ran_before, tried, put_off, verdicts };
         report.actions = self.plan(&deeds.sight)?;
         let unset = self.unset(&report.actions);
         let refused =
@@ -43,14 +45,16 @@ impl Run<'_> {
         early.retain(|a| starts_again(a) || !changes(&self.desired, record, &a.project));
         early.retain(|action| !refused(action));
         let doomed = self.doomed(&deeds.sight, &early)?;
-        early.retain(|action| !doomed.contains_key(&key(action)));
+        let delayed = self.delayed(&early, &deeds.sight);
+        early.retain(|a| !doomed.contains_key(&key(a)) && !delayed.contains_key(&key(a)));
         if !early.is_empty() {
             self.change(lock, early, &held, &mut deeds, report)?;
         }
         let floor_bytes = self.pass.disk_floor_bytes();
         let limits = Limits { stall: self.service.timeouts.pull, floor_bytes };
         let here = Here::look(self.host, self.service);
-        deeds.failed = pull(self.host, &wanted, limits);
+        deeds.unasked = self.images_delayed(&wanted);
+        deeds.failed = pull(self.host, &wanted, &deeds.unasked, limits);
         self.ask_again()?;
         deeds.sight = self.look()?;
         here.note(&mut self.record.images, &wanted, &deeds.failed, &deeds.sight);

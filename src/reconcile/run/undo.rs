@@ -61,8 +61,8 @@ impl Run<'_> {
                 let told = format!("what was in force could not be put back: {}", problem.message);
                 let message = report.error.as_ref().map(|error| error.message.clone());
                 let message = format!("{}; {told}", message.unwrap_or_default());
-                let reason = match problem.reason {
-                    impossible @ "rollback_impossible" => impossible,
+                let reason = match &*problem.reason {
+                    "rollback_impossible" => "rollback_impossible",
                     _ => "rollback_failed",
                 };
                 report.error =

@@ -87,7 +87,8 @@ fn what_is_possible() {
     let projects = BTreeMap::from([("p".to_owned(), project)]);
     let record = Record { projects, ..Record::default() };
     let (none, lost) = (Failed::new(), failed("a"));
-    let doomed = Doomed::from([(("p".into(), "doomed".into()), problem)]);
+    let doomed = Doomed::from([(("p".into(), "doomed".into()), problem.clone())]);
+    let delayed = Doomed::from([(("p".into(), "delayed".into()), problem)]);
     let (free, both) = (held(&[]), held(&["a", "b"]));
     let (recreate, start) = (action("b", Step::Recreate), action("b", Step::Start));
     let cases = [
@@ -100,6 +101,9 @@ fn what_is_possible() {
         (again("a"), &lost, Some(&unset), &both, true),
         (action("doomed", Step::Recreate), &none, None, &free, false),
         (again("doomed"), &none, None, &free, true),
+        (again("delayed"), &none, None, &free, false),
+        (action("delayed", Step::Recreate), &none, None, &free, false),
+        (action("delayed", Step::Remove), &none, None, &free, true),
         (recreate, &none, None, &both, false),
         (start, &none, None, &both, true),
         (action("a", Step::Start), &none, None, &both, false),
@@ -110,10 +114,19 @@ fn what_is_possible() {
         (unhealthy("a"), &none, None, &both, false),
     ];
     for (action, failed, unset, held, expected) in cases {
-        let (desired, record, doomed) = (&desired, &record, &doomed);
+        let (desired, record, doomed, delayed) = (&desired, &record, &doomed, &delayed);
         let depends_on = BTreeMap::new();
-        let obstacles =
-            Obstacles { failed, doomed, unset, held, desired, record, depends_on, restored: None };
+        let obstacles = Obstacles {
+            failed,
+            doomed,
+            delayed,
+            unset,
+            held,
+            desired,
+            record,
+            depends_on,
+            restored: None,
+        };
         assert_eq!(obstacles.allow(&action), expected, "{action:?} {} {held:?}", unset.is_some());
     }
 }
@@ -132,11 +145,20 @@ fn nothing_stops_for_a_one_shot_that_cannot_run() {
     let doomed =
         Doomed::from([(("p".into(), "job".into()), Problem::engine("port_taken", "", ""))]);
     let after = |planned: &[Action], doomed: &Doomed, tried: &[Action]| {
-        let (failed, unset, held) = (&none, None, &free);
+        let (failed, unset, held, delayed) = (&none, None, &free, &Doomed::new());
         let depends_on = BTreeMap::from([("p".to_owned(), waits.clone())]);
         let (desired, record) = (&desired, &record);
-        let obstacles =
-            Obstacles { failed, doomed, unset, held, desired, record, depends_on, restored: None };
+        let obstacles = Obstacles {
+            failed,
+            doomed,
+            delayed,
+            unset,
+            held,
+            desired,
+            record,
+            depends_on,
+            restored: None,
+        };
         names(&possible(planned, &obstacles, tried, &Observed::default(), |_| true))
     };
     let all = [recreate("job"), recreate("mail"), recreate("web"), recreate("db")];

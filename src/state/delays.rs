@@ -1,0 +1,127 @@
+//! What failed and is not tried again for a while, with how it failed.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::history::Told;
+use crate::decide::backoff::HEAL;
+use crate::problem::{Parts, Problem, Trouble};
+
+/// Something that failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delay {
+    /// SHA-256 of what was tried; something else is tried at once. Empty for an image, whose name says
+    /// it all.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub of: String,
+    /// How often in a row.
+    pub failures: u32,
+    /// It is not tried again before that.
+    pub until: DateTime<Utc>,
+    /// How it failed.
+    pub told: Told,
+}
+
+/// All that failed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delays {
+    /// Images that could not be had, by reference.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub images: BTreeMap<String, Delay>,
+    /// What was started or made and did not get good, by compose project and service.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub services: BTreeMap<String, BTreeMap<String, Delay>>,
+}
+
+impl Delays {
+    /// Whether nothing failed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.images.is_empty() && self.services.is_empty()
+    }
+}
+
+impl Delays {
+    /// What is not tried at `now`, in words: which, until when, and the way past that.
+    pub fn notes(&self, service: &str, now: DateTime<Utc>) -> Vec<String> {
+        let services = self.services.values().flatten();
+        let all = self.images.iter().chain(services);
+        all.filter(|(_, delay)| now < delay.until)
+            .map(|(what, one)| one.note(what, service))
+            .collect()
+    }
+}
+
+impl Delay {
+    /// Until when it is not tried, and the way past that.
+    #[must_use]
+    pub fn note(&self, what: &str, service: &str) -> String {
+        let until = self.until.format("%H:%M UTC");
+        format!("{what} is tried again from {until} on; `renew retry {service}` tries it now")
+    }
+
+    /// A failure at `now`, after those that are known of the same.
+    #[must_use]
+    pub fn after(known: Option<&Delay>, of: &str, problem: &Problem, now: DateTime<Utc>) -> Delay {
+        let before = known.filter(|known| known.of == of).map_or(0, |known| known.failures);
+        let failures = before.saturating_add(1);
+        let until = now.checked_add_signed(HEAL.after(failures)).unwrap_or(now);
+        Delay { of: of.to_owned(), failures, until, told: Told::from(problem) }
+    }
+
+    /// The failure, word for word, as long as the same is not tried again. A clock that stepped back does not make the
+    /// delay longer than it was meant to be.
+    #[must_use]
+    pub fn problem(&self, of: &str, now: DateTime<Utc>) -> Option<Problem> {
+        let since = self.until - HEAL.after(self.failures);
+        if self.of != of || !(since..self.until).contains(&now) {
+            return None;
+        }
+        let Told { reason, message, resolution } = self.told.clone();
+        let (reason, trouble) = (Cow::Owned(reason), Trouble::Engine);
+        Some(Problem::of(Parts { reason, message, resolution, trouble }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{DateTime, TimeDelta, Utc};
+
+    use std::path::Path;
+
+    use super::Delay;
+    use crate::problem::Problem;
+    use crate::state::Record;
+
+    const GOLDEN: &str = include_str!("../../tests/golden/service-record-v1-delays.json");
+
+    #[test]
+    fn delays_are_part_of_the_first_format() {
+        let record = Record::parse(GOLDEN.as_bytes(), Path::new("golden")).unwrap();
+        assert_eq!(record.delays.images["registry.example/web:2"].failures, 2);
+        assert_eq!(record.delays.services["shop"]["db"].told.reason, "exited");
+        assert_eq!(String::from_utf8(record.render()).unwrap(), GOLDEN);
+    }
+
+    #[test]
+    fn the_same_waits_and_something_else_does_not() {
+        let start: DateTime<Utc> = "2026-03-01T12:00:00Z".parse().unwrap();
+        let at = |seconds: i64| start + TimeDelta::seconds(seconds);
+        let problem = Problem::engine("exited", "web exited with 1", "look at its logs");
+        let once = Delay::after(None, "a", &problem, at(0));
+        assert_eq!(once.problem("a", at(0)), None, "the next run tries it again");
+        let twice = Delay::after(Some(&once), "a", &problem, at(10));
+        assert_eq!(twice.problem("a", at(10)).as_ref(), Some(&problem), "word for word");
+        assert_eq!(twice.problem("a", at(69)), Some(problem.clone()));
+        assert_eq!(twice.problem("a", at(70)), None, "its time has come");
+        assert_eq!(twice.problem("a", at(9)), None, "the clock was set back");
+        assert_eq!(twice.problem("b", at(10)), None, "something else would run");
+        let other = Delay::after(Some(&twice), "b", &problem, at(20));
+        assert_eq!((other.failures, other.until), (1, at(20)));
+        let again = Delay::after(Some(&twice), "a", &problem, at(80));
+        assert_eq!((again.failures, again.until), (3, at(200)));
+    }
+}
