@@ -492,12 +492,10 @@ fn a_file_for_another_version_says_so_and_nothing_else() {
 fn fields_without_an_effect_are_warned_about() {
     for (text, expected) in [
         (
-            service("\"image_check_every\": \"5m\""),
-            vec![
-                "2:22 services[0].image_check_every: \"services[0].image_check_every\" is not acted on in this version",
-            ],
+            top("\"heartbeat\": {\"interval\": \"6m\"}"),
+            vec!["2:27 heartbeat.interval: \"heartbeat.interval\" is not acted on in this version"],
         ),
-        (service("\"image_check_every\": \"600s\""), vec![]),
+        (service("\"image_check_every\": \"5m\""), vec![]),
         (service("\"verify\": {\"soak\": \"10000ms\"}"), vec![]),
         (service("\"recreate_on\": [\"image\", \"unhealthy\"], \"heal\": \"none\""), vec![]),
         (
@@ -518,9 +516,10 @@ fn fields_without_an_effect_are_warned_about() {
             vec!["2:11 notify: \"notify\" is not acted on in this version"],
         ),
         (
-            top("\"defaults\": {\"image_check_every\": \"5m\"}"),
+            top("\"defaults\": {\"lease\": {\"id\": \"h\"}}"),
             vec![
-                "2:35 defaults.image_check_every: \"defaults.image_check_every\" is not acted on in this version",
+                "2:23 defaults.lease: has no effect without \"url\"",
+                "2:30 defaults.lease.id: \"defaults.lease.id\" is not acted on in this version",
             ],
         ),
     ] {

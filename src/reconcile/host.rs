@@ -12,6 +12,7 @@ use super::shared::Shared;
 use super::stack::Stack;
 use crate::config::Config;
 use crate::decide::plan::Join;
+use crate::decide::scheduler::Trigger;
 use crate::docker::compose::{Compose, Scope};
 use crate::docker::credentials::{Credentials, Keychain, RegistryAuth};
 use crate::docker::digest::Digest;
@@ -241,15 +242,29 @@ impl<'a> Host<'a> {
         Ok([hash(&whole)?, hash(&alone)?])
     }
 
-    /// The digest behind a tag, asked for once a pass.
+    /// The digest behind a tag, asked for once a pass, and among runs that share what they learn once
+    /// `every` so often, unless somebody asked for the run. `here` is the id of the image that has the
+    /// tag on this host.
     ///
     /// # Errors
     /// Why it could not be learned, in words.
-    pub fn registry_digest(&self, image: &Named) -> Result<Digest, String> {
+    pub fn registry_digest(
+        &self,
+        image: &Named,
+        here: Option<&str>,
+        every: Duration,
+    ) -> Result<Digest, String> {
         if let Some(known) = self.digests.borrow().get(image) {
             return known.clone();
         }
-        let answer = self.ask_for_digest(image).map_err(|error| error.to_string());
+        let shared = self.shared.as_ref().filter(|_| self.trigger != Trigger::Wanted.name());
+        let now = self.clock.monotonic();
+        let known =
+            shared.and_then(|(shared, _)| shared.answer(&image.to_string(), here, now, every));
+        let answer = match known {
+            Some(digest) => Ok(digest),
+            None => self.ask_for_digest(image, here).map_err(|error| error.to_string()),
+        };
         if let Err(why) = &answer {
             log::debug!("cannot ask the registry for {image}: {why}");
         }
@@ -258,17 +273,21 @@ impl<'a> Host<'a> {
     }
 
     /// Asks a registry, unless another run of this process was told to leave it alone for longer.
-    fn ask_for_digest(&self, image: &Named) -> Result<Digest, RegistryError> {
+    fn ask_for_digest(&self, image: &Named, here: Option<&str>) -> Result<Digest, RegistryError> {
         let (registry, now) = (image.registry().to_owned(), self.clock.monotonic());
         let shared = self.shared.as_ref().map(|(shared, _)| shared);
         if let Some(wanted) = shared.and_then(|shared| shared.rests(&registry, now)) {
             return Err(RegistryError::RateLimited { registry, retry_after: Some(wanted) });
         }
         let answer = self.registry().digest(image);
-        if let (Some(shared), Err(RegistryError::RateLimited { retry_after: Some(wanted), .. })) =
-            (shared, &answer)
-        {
-            shared.rest(&registry, now, *wanted);
+        match (shared, &answer) {
+            (Some(shared), Ok(digest)) => {
+                shared.answered(image.to_string(), here, now, digest.clone());
+            }
+            (Some(shared), Err(RegistryError::RateLimited { retry_after: Some(wanted), .. })) => {
+                shared.rest(&registry, now, *wanted);
+            }
+            (Some(_), Err(_)) | (None, _) => {}
         }
         answer
     }

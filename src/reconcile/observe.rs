@@ -220,7 +220,7 @@ fn images(
         // One that is not here is asked for only where it might be one that failed.
         let ask = ask && (image.is_some() || !record.quarantine.is_empty());
         let (registry, meant) = match reference.filter(|_| ask) {
-            Some(reference) => compare(host, reference, image),
+            Some(reference) => compare(host, service, reference, image),
             None => (Registry::NotAsked, None),
         };
         let local_id = image.map(|image| image.id.0.clone());
@@ -274,6 +274,7 @@ fn aliases<'c>(
 /// digest was built or loaded here: it is nobody else's to move.
 fn compare(
     host: &Host<'_>,
+    service: &Service,
     reference: &Reference,
     image: Option<&Image>,
 ) -> (Registry, Option<String>) {
@@ -284,7 +285,8 @@ fn compare(
         return (Registry::NotAsked, None);
     }
     let name = named.familiar_name();
-    match host.registry_digest(named) {
+    let here = image.map(|image| image.id.0.as_str());
+    match host.registry_digest(named, here, service.image_check_every) {
         Ok(digest) => {
             let here = image.is_some_and(|image| image.has_digest(&name, &digest));
             let registry = if here { Registry::Same } else { Registry::Newer };

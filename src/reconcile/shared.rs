@@ -1,22 +1,36 @@
 //! What the runs of one process share. A fetch: of several that are due at once only the first asks the
-//! remote, and when that hangs, the others do not wait for it one after the other. And which registries
-//! want to be left alone.
+//! remote, and when that hangs, the others do not wait for it one after the other. What registries said
+//! not long ago, and which of them want to be left alone.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::config::Config;
+use crate::docker::digest::Digest;
 use crate::problem::Problem;
+
+/// What was not asked for in so long is forgotten: nobody declares it any more.
+const ANSWER_AGE_MAX: Duration = Duration::from_secs(24 * 3600);
 
 /// However long a registry wants to be left alone, it is asked again after this.
 const REST_MAX: Duration = Duration::from_secs(3600);
 
-/// How the last fetch of this process ended, and until when no registry is asked that wants rest.
+/// How the last fetch of this process ended, what registries said, and until when none is asked that
+/// wants rest.
 #[derive(Debug, Default)]
 pub struct Shared {
     last: Mutex<Option<Last>>,
     rests: Mutex<BTreeMap<String, Rest>>,
+    answers: Mutex<BTreeMap<String, Answer>>,
+}
+
+#[derive(Debug)]
+struct Answer {
+    digest: Digest,
+    /// The id of the image that had the tag on this host then.
+    here: Option<String>,
+    asked: Duration,
 }
 
 #[derive(Debug)]
@@ -44,6 +58,27 @@ impl Shared {
         let last = locked(&self.last);
         let last = last.as_ref().filter(|last| last.ended >= began && last.what == what(config))?;
         Some(last.outcome.clone())
+    }
+
+    /// What is behind a tag, if its registry was asked less than `every` ago. An answer is of no use
+    /// once the tag means another image on this host: somebody has pulled meanwhile.
+    pub fn answer(
+        &self,
+        image: &str,
+        here: Option<&str>,
+        now: Duration,
+        every: Duration,
+    ) -> Option<Digest> {
+        let answers = locked(&self.answers);
+        let answer = answers.get(image).filter(|answer| answer.here.as_deref() == here)?;
+        (now.saturating_sub(answer.asked) < every).then(|| answer.digest.clone())
+    }
+
+    /// A registry has just told what is behind a tag.
+    pub fn answered(&self, image: String, here: Option<&str>, now: Duration, digest: Digest) {
+        let mut answers = locked(&self.answers);
+        answers.retain(|_, known| now.saturating_sub(known.asked) < ANSWER_AGE_MAX);
+        answers.insert(image, Answer { digest, here: here.map(str::to_owned), asked: now });
     }
 
     /// A registry wants to be left alone for so long from this monotonic time on (`Retry-After`,
@@ -77,6 +112,7 @@ mod tests {
 
     use super::Shared;
     use crate::config::{self, Config};
+    use crate::docker::digest::Digest;
     use crate::problem::Problem;
 
     fn of(branch: &str) -> Config {
@@ -98,6 +134,23 @@ mod tests {
         assert_eq!(shared.since(&other, s(9)), None);
         shared.ended(&main, s(20), Err(Problem::interrupted()));
         assert_eq!(shared.since(&main, s(9)), Some(Err(Problem::interrupted())));
+    }
+
+    #[test]
+    fn an_answer_holds_for_its_time_and_for_the_image_that_was_here() {
+        let s = Duration::from_secs;
+        let shared = Shared::default();
+        let digest = Digest::parse(&format!("sha256:{}", "a".repeat(64))).unwrap();
+        let ask = |here, now| shared.answer("r/web:1", here, s(now), s(600));
+        assert_eq!(ask(Some("i1"), 0), None);
+        shared.answered("r/web:1".to_owned(), Some("i1"), s(10), digest.clone());
+        assert_eq!(ask(Some("i1"), 609), Some(digest.clone()));
+        assert_eq!(ask(Some("i1"), 610), None, "its time is over");
+        assert_eq!(ask(Some("i2"), 11), None, "somebody has pulled");
+        assert_eq!(ask(None, 11), None);
+        assert_eq!(shared.answer("r/web:1", Some("i1"), s(10), s(0)), None, "every time");
+        shared.answered("r/db:1".to_owned(), None, s(10 + 24 * 3600), digest);
+        assert_eq!(ask(Some("i1"), 11), None, "forgotten");
     }
 
     #[test]

@@ -2,7 +2,9 @@
 //! what a refusal means, and that an answer that cannot be had is never drift.
 
 use std::fs;
+use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
 use std::process::Command;
 
 use serde_json::json;
@@ -279,6 +281,41 @@ fn a_daemon_asks_a_registry_that_wants_rest_only_when_its_time_is_over() {
     daemon.terminate();
     daemon.finish().expect(0);
     assert_eq!(front.asked().len(), so_far + 1, "{:?}", front.asked());
+}
+
+#[test]
+fn a_daemon_asks_a_registry_every_so_often_and_when_a_run_is_requested() {
+    let Some(sandbox) = Sandbox::open() else { return };
+    let (front, _) = limiting(&sandbox);
+    running_over(&front, &sandbox);
+    let before = sandbox.ids();
+    let service = |every: &str| {
+        json!([{
+            "name": "app", "compose_files": ["compose.yaml"], "schedule": "@every 1s",
+            "image_check_every": every,
+        }])
+    };
+    let asked = || front.asked().len();
+    sandbox.config(service("10m"));
+    let so_far = asked();
+    let daemon = sandbox.start_renew(["run"]);
+    wait_for("the first question", 60, || (asked() > so_far).then_some(()));
+    std::thread::sleep(std::time::Duration::from_secs(4));
+    assert_eq!(asked(), so_far + 1, "{:?}", front.asked());
+    // Somebody who asks for a run wants to know.
+    sandbox.publish("web:1");
+    let mut control = UnixStream::connect(sandbox.state().join("renew.sock")).expect("a daemon");
+    control.write_all(b"POST /services/app/sync HTTP/1.1\r\nHost: x\r\n\r\n").expect("a request");
+    let mut said = String::new();
+    control.read_to_string(&mut said).expect("an answer");
+    assert!(said.starts_with("HTTP/1.1 202"), "{said}");
+    wait_for("the new image", 60, || (sandbox.ids() != before).then_some(()));
+    // Every time, where that is wanted.
+    sandbox.config(service("0s"));
+    let so_far = asked();
+    wait_for("more questions", 60, || (asked() > so_far + 3).then_some(()));
+    daemon.terminate();
+    daemon.finish().expect(0);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! knows the calendar; it is only ever asked about days written out one by one, in its own
 //! numbering, and never about times or zones, where its rules are not Vixie's.
 
+use std::cell::RefCell;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,6 +19,9 @@ const KNOWN: std::ops::RangeInclusive<i32> = 1970..=2099;
 /// 40 across a century that is not a leap year. One more, because the first may have begun.
 const YEARS_MAX: u32 = 41;
 
+/// So many answers are kept of one moment: searching more takes as long as asking.
+const ANSWERS_MAX: usize = 32;
+
 /// Days, as an unrestricted set or as the union of what the schedules inside name.
 #[derive(Debug, Clone)]
 pub(super) enum Days {
@@ -30,23 +34,51 @@ pub(super) enum Days {
 pub(super) struct Listed {
     /// Shared: a configuration and the scheduler have the same, and each takes half a kilobyte.
     schedules: Arc<[cron::Schedule]>,
+    /// Tells these days from others: all that they were made of.
+    key: u64,
     last: LastAnswer,
 }
 
 impl Clone for Listed {
     fn clone(&self) -> Self {
-        Listed { schedules: Arc::clone(&self.schedules), last: LastAnswer::default() }
+        let (schedules, last) = (Arc::clone(&self.schedules), LastAnswer::default());
+        Listed { schedules, key: self.key, last }
     }
 }
 
 impl Listed {
-    fn next_from(&self, from: NaiveDate) -> Option<NaiveDate> {
+    fn next_from(&self, from: NaiveDate, answers: &Answers) -> Option<NaiveDate> {
         if let Some(day) = self.last.recall(from) {
             return Some(day);
         }
-        let found = self.schedules.iter().filter_map(|schedule| next_from(schedule, from)).min()?;
+        let ask = || self.schedules.iter().filter_map(|schedule| next_from(schedule, from)).min();
+        let found = answers.of(self.key, from, ask)?;
         self.last.keep(from, found);
         Some(found)
+    }
+}
+
+/// What the calendar said to all schedules that were asked about one moment: of thousands, most name
+/// the same few days.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Answers(RefCell<Vec<(u64, NaiveDate, Option<NaiveDate>)>>);
+
+impl Answers {
+    fn of(
+        &self,
+        key: u64,
+        from: NaiveDate,
+        ask: impl FnOnce() -> Option<NaiveDate>,
+    ) -> Option<NaiveDate> {
+        let mut known = self.0.borrow_mut();
+        if let Some((_, _, found)) = known.iter().find(|one| (one.0, one.1) == (key, from)) {
+            return *found;
+        }
+        let found = ask();
+        if known.len() < ANSWERS_MAX {
+            known.push((key, from, found));
+        }
+        found
     }
 }
 
@@ -117,14 +149,16 @@ impl Days {
             return Err(ScheduleError::new(at, "no month it names has such a day: it never runs")
                 .hint("April, June, September and November have 30 days, February 28 or 29"));
         }
-        Ok(Days::Listed(Listed { schedules: listed.into(), last: LastAnswer::default() }))
+        let key = date.bits << 32 | month.bits << 16 | weekday.bits << 1 | u64::from(either);
+        let (schedules, last) = (listed.into(), LastAnswer::default());
+        Ok(Days::Listed(Listed { schedules, key, last }))
     }
 
     /// The first matching day, `from` included.
-    pub(super) fn next_from(&self, from: NaiveDate) -> Option<NaiveDate> {
+    pub(super) fn next_from(&self, from: NaiveDate, answers: &Answers) -> Option<NaiveDate> {
         match self {
             Days::Every => Some(from),
-            Days::Listed(listed) => listed.next_from(from),
+            Days::Listed(listed) => listed.next_from(from, answers),
         }
     }
 }

@@ -4,7 +4,7 @@
 use chrono::{Days as DayCount, NaiveDateTime, NaiveTime, Timelike};
 
 use super::ScheduleError;
-use super::days::Days;
+use super::days::{Answers, Days};
 use super::field::{Field, UNITS, Unit};
 
 /// Five parsed fields.
@@ -56,7 +56,11 @@ impl Cron {
     }
 
     /// The first matching wall-clock time strictly after `wall`.
-    pub(super) fn next_wall(&self, wall: NaiveDateTime) -> Option<NaiveDateTime> {
+    pub(super) fn next_wall(
+        &self,
+        wall: NaiveDateTime,
+        answers: &Answers,
+    ) -> Option<NaiveDateTime> {
         // The calendar is asked once: from today on only if there is still a time today.
         let today = wall.date();
         let rest_of_today = self.next_time(wall.time());
@@ -64,7 +68,7 @@ impl Cron {
             Some(_) => today,
             None => today.checked_add_days(DayCount::new(1))?,
         };
-        let day = self.days.next_from(from)?;
+        let day = self.days.next_from(from, answers)?;
         let time = match rest_of_today {
             Some(time) if day == today => time,
             Some(_) | None => clock(self.hours.trailing_zeros(), self.minutes.trailing_zeros())?,

@@ -8,6 +8,7 @@
 
 use chrono::{DateTime, NaiveDateTime, Offset, TimeDelta, TimeZone, Utc};
 
+use super::days::Answers;
 use super::vixie::{Cron, Pace};
 
 /// No offset is larger than this, so it bounds how far a wall clock and UTC are apart, how long a
@@ -27,6 +28,7 @@ pub struct Moment<'z, Z> {
     after: DateTime<Utc>,
     zone: &'z Z,
     calm: Option<Calm>,
+    answers: Answers,
 }
 
 /// No change of the clock within a day on either side, which is so on all but a few days of a year.
@@ -41,7 +43,7 @@ struct Calm {
 impl<'z, Z: TimeZone> Moment<'z, Z> {
     /// Asks `zone` what its clocks do around `after`.
     pub fn new(after: DateTime<Utc>, zone: &'z Z) -> Self {
-        Moment { after, zone, calm: calm(after, &Clock { zone }) }
+        Moment { after, zone, calm: calm(after, &Clock { zone }), answers: Answers::default() }
     }
 
     /// The instant itself.
@@ -55,14 +57,16 @@ impl<'z, Z: TimeZone> Moment<'z, Z> {
         let clock = Clock { zone: self.zone };
         let next = match (self.calm, cron.pace()) {
             (Some(calm), _) => {
-                let next = cron.next_wall(calm.wall)?;
+                let next = cron.next_wall(calm.wall, &self.answers)?;
                 let instant = instant_at(next, calm.offset)?;
                 if instant <= calm.until {
                     return Some(instant);
                 }
                 next
             }
-            (None, Pace::FixedTime) => cron.next_wall(clock.reached_by(self.after)?)?,
+            (None, Pace::FixedTime) => {
+                cron.next_wall(clock.reached_by(self.after)?, &self.answers)?
+            }
             (None, Pace::FollowsClock) => return next_following(cron, self.after, &clock),
         };
         match cron.pace() {
@@ -88,12 +92,13 @@ fn next_following<Z: TimeZone>(
     after: DateTime<Utc>,
     clock: &Clock<'_, Z>,
 ) -> Option<DateTime<Utc>> {
-    let next = cron.next_wall(clock.wall(after)?)?;
+    let next = cron.next_wall(clock.wall(after)?, &Answers::default())?;
     match clock.change_between(after, after.checked_add_signed(DAY)?) {
         None => first_shown(cron, next, after, clock),
         Some(change) if next < change.wall_before()? => instant_at(next, change.offset_before),
         Some(change) => {
-            let next = cron.next_wall(change.wall_after()?.checked_sub_signed(TICK)?)?;
+            let next = cron
+                .next_wall(change.wall_after()?.checked_sub_signed(TICK)?, &Answers::default())?;
             first_shown(cron, next, change.at, clock)
         }
     }
@@ -115,7 +120,7 @@ fn first_shown<Z: TimeZone>(
         }
         // The clock skips `next`: go on with what it shows after the gap.
         from = instant;
-        next = cron.next_wall(shown.checked_sub_signed(TICK)?)?;
+        next = cron.next_wall(shown.checked_sub_signed(TICK)?, &Answers::default())?;
     }
     None
 }
