@@ -24,7 +24,7 @@ enum Hashed {
 pub(super) struct OnDisk {
     /// Object id of its content.
     pub(super) oid: String,
-    /// A file's, taken before it was read.
+    /// A file's, taken before it was read; none if it was written just before.
     stamp: Option<Stamp>,
 }
 
@@ -50,7 +50,7 @@ impl Git<'_> {
             match path.symlink_metadata() {
                 Ok(meta) if meta.is_file() => {
                     files.push((*name, *expected));
-                    stamps.insert(*name, Stamp::of(&path));
+                    stamps.insert(*name, Stamp::of_rested(&path));
                 }
                 Ok(meta) if meta.is_symlink() => links.push((*name, *expected)),
                 Ok(_) | Err(_) => {}
@@ -61,7 +61,7 @@ impl Git<'_> {
         self.link_oids(&links, &mut oids)?;
         let found = oids
             .into_iter()
-            .map(|(name, oid)| (name, OnDisk { oid, stamp: stamps.get(name).cloned() }));
+            .map(|(name, oid)| (name, OnDisk { oid, stamp: stamps.remove(name).flatten() }));
         Ok(found.gather())
     }
 

@@ -80,6 +80,7 @@ pub fn rollback(
         hold: Some(Hold { release: release.id, since: now }),
         probation: None,
         attempts: std::collections::BTreeMap::new(),
+        delays: Delays::default(),
         ..record
     };
     state.store(&lock, &held)?;

@@ -13,8 +13,8 @@ use crate::problem::{Parts, Problem, Trouble};
 /// Something that failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Delay {
-    /// SHA-256 of what was tried; something else is tried at once. Empty for an image, whose name says
-    /// it all.
+    /// What was tried, in one word: something else is tried at once. Empty where nobody can tell, which
+    /// counts as the same.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub of: String,
     /// How often in a row.
@@ -23,6 +23,9 @@ pub struct Delay {
     pub until: DateTime<Utc>,
     /// How it failed.
     pub told: Told,
+    /// Whether that was [`Trouble::Setup`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub setup: bool,
 }
 
 /// All that failed.
@@ -42,55 +45,68 @@ impl Delays {
     pub fn is_empty(&self) -> bool {
         self.images.is_empty() && self.services.is_empty()
     }
-}
 
-impl Delays {
     /// What is not tried at `now`, in words: which, until when, and the way past that.
     pub fn notes(&self, service: &str, now: DateTime<Utc>) -> Vec<String> {
-        let services = self.services.values().flatten();
-        let all = self.images.iter().chain(services);
-        all.filter(|(_, delay)| now < delay.until)
+        let all = self.images.iter().chain(self.services.values().flatten());
+        all.filter(|(_, delay)| delay.lasts(now))
             .map(|(what, one)| one.note(what, service))
             .collect()
     }
 }
 
 impl Delay {
-    /// Until when it is not tried, and the way past that.
-    #[must_use]
-    pub fn note(&self, what: &str, service: &str) -> String {
-        let until = self.until.format("%H:%M UTC");
-        format!("{what} is tried again from {until} on; `renew retry {service}` tries it now")
-    }
-
-    /// A failure at `now`, after those that are known of the same.
+    /// A failure at `now`, after those that are known of the same. Where runs are so far apart that no
+    /// pause keeps any of them from trying, the first that fails like this is all that is remembered.
     #[must_use]
     pub fn after(known: Option<&Delay>, of: &str, problem: &Problem, now: DateTime<Utc>) -> Delay {
-        let before = known.filter(|known| known.of == of).map_or(0, |known| known.failures);
-        let failures = before.saturating_add(1);
+        let (told, setup) = (Told::from(problem), problem.trouble == Trouble::Setup);
+        let known = known.filter(|known| known.is_of(of));
+        if let Some(known) = known
+            && known.told == told
+            && now - known.until >= HEAL.longest
+        {
+            return known.clone();
+        }
+        let failures = known.map_or(0, |known| known.failures).saturating_add(1);
         let until = now.checked_add_signed(HEAL.after(failures)).unwrap_or(now);
-        Delay { of: of.to_owned(), failures, until, told: Told::from(problem) }
+        Delay { of: of.to_owned(), failures, until, told, setup }
     }
 
-    /// The failure, word for word, as long as the same is not tried again. A clock that stepped back does not make the
-    /// delay longer than it was meant to be.
+    fn is_of(&self, of: &str) -> bool {
+        self.of == of || self.of.is_empty() || of.is_empty()
+    }
+
+    /// Whether it is not tried at `now`. A clock that stepped back does not make that longer than it was
+    /// meant to be.
+    fn lasts(&self, now: DateTime<Utc>) -> bool {
+        (self.until - HEAL.after(self.failures)..self.until).contains(&now)
+    }
+
+    /// The failure, word for word, as long as the same is not tried again.
     #[must_use]
     pub fn problem(&self, of: &str, now: DateTime<Utc>) -> Option<Problem> {
-        let since = self.until - HEAL.after(self.failures);
-        if self.of != of || !(since..self.until).contains(&now) {
+        if !self.is_of(of) || !self.lasts(now) {
             return None;
         }
         let Told { reason, message, resolution } = self.told.clone();
-        let (reason, trouble) = (Cow::Owned(reason), Trouble::Engine);
-        Some(Problem::of(Parts { reason, message, resolution, trouble }))
+        let trouble = if self.setup { Trouble::Setup } else { Trouble::Engine };
+        Some(Problem::of(Parts { reason: Cow::Owned(reason), message, resolution, trouble }))
+    }
+
+    /// Until when it is not tried, and the way past that.
+    #[must_use]
+    pub fn note(&self, what: &str, service: &str) -> String {
+        let until = self.until.format("%H:%M:%S UTC");
+        format!("{what} is tried again from {until} on; `renew retry {service}` tries it now")
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use chrono::{DateTime, TimeDelta, Utc};
-
     use std::path::Path;
+
+    use chrono::{DateTime, TimeDelta, Utc};
 
     use super::Delay;
     use crate::problem::Problem;
@@ -123,5 +139,9 @@ mod tests {
         assert_eq!((other.failures, other.until), (1, at(20)));
         let again = Delay::after(Some(&twice), "a", &problem, at(80));
         assert_eq!((again.failures, again.until), (3, at(200)));
+        // Runs that are far apart: nothing is put off, and nothing is new.
+        assert_eq!(Delay::after(Some(&again), "a", &problem, at(499)).failures, 4);
+        assert_eq!(Delay::after(Some(&again), "a", &problem, at(500)), again);
+        assert_eq!(again.problem("", at(100)), Some(problem), "nobody knows what it would be");
     }
 }

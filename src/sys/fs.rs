@@ -6,6 +6,10 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use chrono::TimeDelta;
+
+use super::clock::{Clock, SystemClock};
+
 /// Replaces `path` with `content`, mode 0600: temporary file in the same directory, fsync, rename,
 /// fsync of the directory. A crash at any instant leaves the old or the new content, never a mix.
 ///
@@ -88,7 +92,26 @@ pub enum Stamp {
     },
 }
 
+/// Times of files may be as coarse as this (FAT; ext4 with small inodes has one second).
+const COARSEST: TimeDelta = TimeDelta::seconds(2);
+
 impl Stamp {
+    /// The stamp of a file, unless it was written so lately that it could be written again and keep it
+    /// (what git calls racy: Documentation/technical/racy-git.txt).
+    #[must_use]
+    pub fn of_rested(path: &Path) -> Option<Stamp> {
+        let before =
+            SystemClock::default().now().checked_sub_signed(COARSEST)?.timestamp_nanos_opt()?;
+        match Stamp::of(path) {
+            Stamp::Present { modified_ns, changed_ns, .. }
+                if modified_ns.max(changed_ns) >= before =>
+            {
+                None
+            }
+            stamp => Some(stamp),
+        }
+    }
+
     /// The stamp of what `path` names, links followed. Unreadable counts as absent.
     #[must_use]
     pub fn of(path: &Path) -> Stamp {

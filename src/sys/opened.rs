@@ -48,7 +48,8 @@ impl OpenWatch {
         let opened = self.read();
         // The kernel lets go of watches only once nobody can be looking at them any more, which takes
         // it some 15 ms (`synchronize_srcu` in fs/notify/mark.c).
-        thread::spawn(move || drop(self.queue));
+        // Where there can be no other thread, it is waited for.
+        let _ = thread::Builder::new().spawn(move || drop(self.queue));
         opened
     }
 

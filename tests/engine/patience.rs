@@ -80,15 +80,61 @@ fn another_target_waits_for_no_delay() {
     for _ in 0..2 {
         sandbox.renew(["sync"]).expect(2);
     }
-    let before = started(&sandbox, "web");
+    let (before, delays) = (started(&sandbox, "web"), sandbox.record()["delays"].clone());
     let run = sandbox.plan_then_sync(2);
     run.trouble().says("exited", &["web"], "look");
     says_when(&sandbox);
     assert_eq!(started(&sandbox, "web"), before);
+    assert_eq!(sandbox.record()["delays"], delays, "a look is no try");
+    // Its time has come.
+    let mut state = sandbox.record();
+    let delay = &mut state["delays"]["services"][&sandbox.id]["web"];
+    assert_eq!(delay["failures"], 2);
+    let until = chrono::Utc::now() - chrono::TimeDelta::seconds(1);
+    delay["until"] = until.to_rfc3339().into();
+    sandbox.store_record(&state);
+    sandbox.renew(["sync"]).expect(2);
+    assert_ne!(started(&sandbox, "web"), before);
+    assert_eq!(sandbox.record()["delays"]["services"][&sandbox.id]["web"]["failures"], 3);
     sandbox.write("flag/up", "");
     sandbox.commit(&[("compose.yaml", &flagged(&sandbox, "two"))], "Another");
     sandbox.plan_then_sync(0);
     assert!(sandbox.has_env("web", "WORDS=two"));
+    sandbox.settled();
+}
+
+#[test]
+fn what_fails_for_want_of_another_is_tried_with_that_one() {
+    let Some(sandbox) = Sandbox::open() else { return };
+    sandbox.publish("db:1");
+    std::fs::create_dir(sandbox.root().join("flag")).expect("a folder");
+    sandbox.write("flag/up", "");
+    let stack = |level: &str| {
+        let one = |name: &str, more: &str| {
+            format!(
+                "  {name}:\n    image: IMAGES/db:1\n    volumes: [\"ROOT/flag:/flag\"]\n    \
+                   command: [\"/bin/sh\", \"-c\", \"[ -e /flag/up ] || exit 3; sleep 1000\"]\n{more}"
+            )
+        };
+        let db = one("db", &format!("    environment: {{LEVEL: {level}}}\n"));
+        let text = format!("services:\n{db}{}", one("web", "    depends_on: [db]\n"));
+        text.replace("ROOT", &sandbox.root().display().to_string())
+    };
+    sandbox.commit(&[("compose.yaml", &stack("one"))], "Two");
+    sandbox.plan_then_sync(0);
+    std::fs::remove_file(sandbox.root().join("flag/up")).expect("a file");
+    for name in ["db", "web"] {
+        sandbox.docker(["kill", &sandbox.ids()[name][0]]);
+    }
+    for _ in 0..3 {
+        sandbox.renew(["sync"]).expect(2);
+    }
+    let delays = sandbox.record()["delays"]["services"][&sandbox.id].clone();
+    assert_eq!((&delays["db"]["failures"], &delays["web"]["failures"]), (&2.into(), &2.into()));
+    sandbox.write("flag/up", "");
+    sandbox.commit(&[("compose.yaml", &stack("two"))], "A db that works");
+    sandbox.plan_then_sync(0);
+    sandbox.runs(&["db", "web"]);
     sandbox.settled();
 }
 

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 
 use renew::git::{Moves, Standing};
+use renew::sys::clock::{Clock, SystemClock};
 
 use crate::world::World;
 
@@ -198,6 +199,8 @@ fn what_is_written_after_the_look_is_saved_and_what_was_checked_out_costs_no_sec
         world.publish(&[("web/a", "2")]);
         assert_eq!(world.follow_but(&["web"]).unwrap(), None);
         let (git, target) = (world.open(), world.fetched());
+        // What was written just before the look could be written again without a trace.
+        SystemClock::default().sleep(std::time::Duration::from_millis(2100));
         let now = git.standing("origin", "main").unwrap();
         let from = &Standing { before: Some(before), ..now };
         let changes = git.differences(&target).unwrap();

@@ -63,9 +63,13 @@ impl Run<'_> {
         // What holds an image is made while compose starts: both take a while, and neither needs the
         // other. Until compose has removed a container, that container holds its image.
         let (left, unheld) = thread::scope(|threads| {
-            let holding = threads.spawn(|| hold(engine, &holders));
+            let hold = || hold(engine, &holders);
+            let holding = thread::Builder::new().spawn_scoped(threads, hold);
+            // Where there can be no other thread, it comes first.
+            let unheld = holding.is_err().then(hold);
             let left = self.apply_all(lock, &mut todo, deeds, report);
-            (left, holding.join().unwrap_or_else(|_| holders.keys().cloned().collect()))
+            let joined = holding.ok().and_then(|holding| holding.join().ok());
+            (left, unheld.or(joined).unwrap_or_else(|| holders.keys().cloned().collect()))
         });
         self.record.images.held.retain(|id, _| !unheld.contains(id));
         let left = left?;

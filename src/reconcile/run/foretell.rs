@@ -18,7 +18,7 @@ impl Run<'_> {
         let mut sight = self.look()?;
         let mut report = self.report();
         report.actions = self.plan(&sight)?;
-        let unasked = self.images_delayed(&report.actions);
+        let unasked = self.images_delayed(&report.actions, &sight);
         self.keep_up_unmade(&mut sight, (&unasked, &[]), &mut report)?;
         report.gate = self.gate.said();
         report.actions.retain(|action| self.pass.siblings.is_first_to_remove(action));

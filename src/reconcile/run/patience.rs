@@ -1,12 +1,13 @@
 //! What failed more than once is not tried again in every run: neither images that cannot be had nor
 //! containers that do not get good. Another target is tried at once. Changes no container.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Deeds, Purpose, Run};
-use crate::decide::plan::{Action, makes};
+use crate::decide::plan::{Action, Reason, Step, makes};
+use crate::decide::waves::reachable;
 use crate::gather::Gather;
-use crate::problem::Problem;
+use crate::problem::Trouble;
 use crate::reconcile::model::sha256;
 use crate::reconcile::observe::Sight;
 use crate::reconcile::precheck::Doomed;
@@ -20,11 +21,11 @@ const ASKED_ALWAYS: &[&str] = &["disk_low", "image_reference"];
 
 impl Run<'_> {
     /// Images that are wanted and not asked for yet, and why. Who undoes does not wait.
-    pub(super) fn images_delayed(&self, wanted: &[Action]) -> Failed {
+    pub(super) fn images_delayed(&self, wanted: &[Action], sight: &Sight) -> Failed {
         let (known, now) = (&self.record.delays.images, self.host.clock.now());
         let delayed = |action: &Action| {
             let image = action.image.declared.clone().filter(|_| action.pull)?;
-            let problem = known.get(&image)?.problem("", now)?;
+            let problem = known.get(&image)?.problem(&meant(&image, sight), now)?;
             Some((image, problem))
         };
         match self.purpose {
@@ -33,20 +34,37 @@ impl Run<'_> {
         }
     }
 
-    /// Compose services that would be started or made and are not yet, and why.
+    /// Compose services that would be started or made and are not yet, and why. One that fails for want
+    /// of another is tried as soon as something is done about that one, and with it whoever has to be
+    /// made together with it.
     pub(super) fn delayed(&self, actions: &[Action], sight: &Sight) -> Doomed {
+        if self.purpose == Purpose::Undo || self.record.delays.services.is_empty() {
+            return Doomed::new();
+        }
         let now = self.host.clock.now();
         let delayed = |action: &Action| {
             let key = key(action);
             let known = self.record.delays.services.get(&key.0)?.get(&key.1)?;
-            let would_run = self.would_run(&key, sight);
-            Some((key, known.problem(&would_run, now)?))
+            let problem = known.problem(&self.would_run(&key, sight), now)?;
+            Some((key, problem))
         };
-        match self.purpose {
-            Purpose::Follow => {
-                actions.iter().filter(|a| makes(a) || starts_again(a)).filter_map(delayed).gather()
-            }
-            Purpose::Undo => Doomed::new(),
+        let mut delayed: Doomed =
+            actions.iter().filter(|one| is_tried(one)).filter_map(delayed).gather();
+        let depends_on = self.stacks.depends_on();
+        let acting: BTreeSet<Key> =
+            actions.iter().filter(|one| one.step != Step::Nothing).map(key).gather();
+        loop {
+            let helped = |(project, name): &Key| {
+                let below = depends_on.get(project).map(|all| reachable(name, all));
+                below.into_iter().flatten().any(|other| {
+                    let other = (project.clone(), other);
+                    acting.contains(&other) && !delayed.contains_key(&other)
+                })
+            };
+            let Some(key) = delayed.keys().find(|key| helped(key)).cloned() else {
+                return delayed;
+            };
+            delayed.remove(&key);
         }
     }
 
@@ -68,32 +86,36 @@ impl Run<'_> {
         let declared = self.kept_up().1.of(&key.0, &key.1);
         let image = declared.and_then(|one| sight.observed.images.get(&one.image));
         let id = image.and_then(|image| image.local_id.as_ref());
-        let parts = declared.map(|one| (&one.definition, &one.files, &one.env));
+        let parts = declared.map(|one| (&one.definition, &one.files, &one.env, one.replicas));
         sha256(&format!("{parts:?} {id:?}"))
     }
 
     /// What is put off from now on: what failed in this run, and what it did not get to again. All else
-    /// is forgotten.
+    /// is forgotten. A look at what an earlier run made is no try.
     pub(super) fn delays(&self, deeds: &Deeds, actions: &[Action]) -> Delays {
         let (known, now) = (&self.record.delays, self.host.clock.now());
         let mut images: BTreeMap<String, Delay> = BTreeMap::new();
         let asked = deeds.failed.iter().filter(|(_, one)| !ASKED_ALWAYS.contains(&&*one.reason));
         for (image, problem) in asked {
             let before = known.images.get(image);
-            let kept = before.filter(|_| deeds.unasked.contains_key(image)).cloned();
-            let delay = kept.unwrap_or_else(|| Delay::after(before, "", problem, now));
-            images.insert(image.clone(), delay);
+            let stopped = problem.trouble == Trouble::Interrupted;
+            let delay = match stopped || deeds.unasked.contains_key(image) {
+                true => before.cloned(),
+                false => Some(Delay::after(before, &meant(image, &deeds.sight), problem, now)),
+            };
+            images.extend(delay.map(|delay| (image.clone(), delay)));
         }
+        let tried: BTreeSet<Key> = deeds.tried.iter().map(key).gather();
         let mut services: BTreeMap<String, BTreeMap<String, Delay>> = BTreeMap::new();
-        let acting = actions.iter().filter(|action| makes(action) || starts_again(action));
-        for key in acting.map(key).chain(deeds.verdicts.keys().cloned()) {
+        for key in actions.iter().filter(|one| is_tried(one)).map(key) {
             let before = known.services.get(&key.0).and_then(|all| all.get(&key.1));
             let delay = match deeds.verdicts.get(&key) {
-                Some(Verdict::Bad(problem)) => {
-                    Some(self.failed_again(&key, before, problem, deeds))
+                Some(Verdict::Bad(problem)) if tried.contains(&key) => {
+                    let would_run = self.would_run(&key, &deeds.sight);
+                    Some(Delay::after(before, &would_run, problem, now))
                 }
                 Some(Verdict::Good | Verdict::Starting) => None,
-                None => before.cloned(),
+                Some(Verdict::Bad(_)) | None => before.cloned(),
             };
             if let Some(delay) = delay {
                 services.entry(key.0).or_default().insert(key.1, delay);
@@ -101,15 +123,15 @@ impl Run<'_> {
         }
         Delays { images, services }
     }
+}
 
-    fn failed_again(
-        &self,
-        key: &Key,
-        before: Option<&Delay>,
-        problem: &Problem,
-        deeds: &Deeds,
-    ) -> Delay {
-        let would_run = self.would_run(key, &deeds.sight);
-        Delay::after(before, &would_run, problem, self.host.clock.now())
-    }
+/// Whether an action is one that is put off once it has failed: not one that only follows another.
+fn is_tried(action: &Action) -> bool {
+    (makes(action) || starts_again(action)) && action.reason != Reason::Dependent
+}
+
+/// What the registry has under this name, if that is known.
+fn meant(image: &str, sight: &Sight) -> String {
+    let fact = sight.observed.images.get(image);
+    fact.and_then(|fact| fact.meant.clone()).unwrap_or_default()
 }

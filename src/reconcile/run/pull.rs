@@ -53,7 +53,7 @@ impl Run<'_> {
         let floor_bytes = self.pass.disk_floor_bytes();
         let limits = Limits { stall: self.service.timeouts.pull, floor_bytes };
         let here = Here::look(self.host, self.service);
-        deeds.unasked = self.images_delayed(&wanted);
+        deeds.unasked = self.images_delayed(&wanted, &deeds.sight);
         deeds.failed = pull(self.host, &wanted, &deeds.unasked, limits);
         self.ask_again()?;
         deeds.sight = self.look()?;
