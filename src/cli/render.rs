@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::table::Table;
 use super::text::{self, one_line};
-use crate::decide::plan::{Action, Reason, Step};
+use crate::decide::plan::{Action, Reason, Step, key};
 use crate::problem::Problem;
 use crate::reconcile::{Outcome, Report, ServiceReport, bytes, short};
 
@@ -124,7 +124,7 @@ pub fn plan(out: &mut impl Write, report: &Report) -> io::Result<()> {
         return Ok(());
     }
     commit_line(out, report)?;
-    let step = |action: &Action| {
+    let step = |_: &ServiceReport, action: &Action| {
         let first = if action.pull { "pull+" } else { "" };
         format!("{first}{}", action.step.name())
     };
@@ -139,7 +139,7 @@ pub fn plan(out: &mut impl Write, report: &Report) -> io::Result<()> {
 fn table(
     report: &Report,
     shown: impl Fn(&Action) -> bool,
-    step: impl Fn(&Action) -> String,
+    step: impl Fn(&ServiceReport, &Action) -> String,
 ) -> Table {
     let mut table = Table::new(&["SERVICE", "COMPOSE SERVICE", "ACTION", "REASON", "DETAIL"]);
     for service in &report.services {
@@ -147,7 +147,7 @@ fn table(
             table.row(&[
                 &service.name,
                 &action.compose_service,
-                &step(action),
+                &step(service, action),
                 action.reason.name(),
                 &one_line(&action.detail),
             ]);
@@ -209,7 +209,7 @@ pub fn sync(out: &mut impl Write, report: &Report, told: Told) -> io::Result<()>
         Told::Progress => said(action),
         Told::Steps => said(action) && action.step == Step::Nothing,
     };
-    let table = table(report, shown, |action| action.step.name().to_owned());
+    let table = table(report, shown, done);
     if told == Told::Progress {
         commit_line(out, report)?;
     }
@@ -226,6 +226,20 @@ pub fn sync(out: &mut impl Write, report: &Report, told: Told) -> io::Result<()>
         }
     }
     Ok(())
+}
+
+/// What was done, or that it was not.
+fn done(service: &ServiceReport, action: &Action) -> String {
+    let tried = service.story.tried.iter().any(|tried| key(tried) == key(action));
+    let what = match action.step {
+        _ if tried => action.step.name(),
+        Step::Nothing => action.step.name(),
+        Step::Recreate => "not recreated",
+        Step::Start => "not started",
+        Step::Remove => "not removed",
+        Step::Signal => "not signalled",
+    };
+    what.to_owned()
 }
 
 fn is_news(action: &Action) -> bool {

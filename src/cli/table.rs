@@ -78,8 +78,8 @@ impl Table {
     }
 }
 
-/// Breaks text into lines of at most `width` characters, at blanks where there are any. Every
-/// newline stays one.
+/// Breaks text into lines of at most `width` characters, at blanks where there are any, else behind a
+/// `_`, `/` or `-`. Every newline stays one.
 #[must_use]
 pub fn wrap(text: &str, width: usize) -> Vec<String> {
     let width = width.max(1);
@@ -96,6 +96,8 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
             line.push_str(word);
             while line.chars().count() > width {
                 let at = line.char_indices().nth(width).map_or(line.len(), |(at, _)| at);
+                let joint = line[..at].rfind(['_', '/', '-']).map_or(at, |joint| joint + 1);
+                let at = if joint * 2 > at { joint } else { at };
                 let rest = line.split_off(at);
                 lines.push(std::mem::replace(&mut line, rest));
             }
@@ -136,6 +138,8 @@ mod tests {
             ("ab cd ef", 5, vec!["ab cd", "ef"]),
             ("abcdefgh", 3, vec!["abc", "def", "gh"]),
             ("a abcdef", 3, vec!["a", "abc", "def"]),
+            ("image_not_found", 14, vec!["image_not_", "found"]),
+            ("a_bcdefghi", 8, vec!["a_bcdefg", "hi"]),
             ("a\n\nb", 3, vec!["a", "", "b"]),
         ] {
             assert_eq!(wrap(text, width), expected, "{text:?}");

@@ -1,6 +1,9 @@
 //! Text that others wrote (git, compose, registries, commit subjects), made fit to be printed. It
 //! changes how a text looks, never what it says.
 
+use super::render::WIDTH;
+use super::table::wrap;
+
 /// Control characters and characters that reverse the reading direction as escapes: printed text
 /// must not forge lines or drive the terminal.
 #[must_use]
@@ -23,9 +26,28 @@ pub fn lines(text: &str) -> impl Iterator<Item = String> {
     })
 }
 
+/// A line as several that fit, those after the first indented a little more.
+#[must_use]
+pub fn folded(line: &str) -> Vec<String> {
+    let words = line.trim_start();
+    let indent = " ".repeat(line.len() - words.len());
+    let wrapped = wrap(&one_line(words), WIDTH - indent.len() - 2);
+    let lead = |index: usize| if index == 0 { "" } else { "  " };
+    wrapped.iter().enumerate().map(|(i, part)| format!("{indent}{}{part}", lead(i))).collect()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{lines, one_line};
+    use super::{folded, lines, one_line};
+
+    #[test]
+    fn a_long_line_is_folded_and_its_indent_kept() {
+        let line = format!("  a {}", "word ".repeat(18).trim_end());
+        let folded = folded(&line);
+        assert_eq!(folded.len(), 2);
+        assert!(folded[0].starts_with("  a word") && folded[1].starts_with("    word"));
+        assert!(folded.iter().all(|part| part.len() <= 80), "{folded:?}");
+    }
 
     #[test]
     fn control_characters_cannot_forge_a_line() {

@@ -9,10 +9,8 @@ use super::history::images;
 use super::signals::Signals;
 use super::stored;
 use super::sync::host;
-use super::table::wrap;
-use super::text::{self, one_line};
+use super::text::{self, folded};
 use super::when::{ago, minute, took};
-use crate::cli::render::WIDTH;
 use crate::problem::Problem;
 use crate::reconcile::{Finding, Happened, inquire, pause_in_words, short};
 use crate::state::history::{Done, Entry, Told};
@@ -214,13 +212,4 @@ fn action(done: &Done, lines: &mut Vec<String>) {
         None if done.detail.is_empty() => {}
         None => lines.push(format!("    {}", done.detail)),
     }
-}
-
-/// A line as several that fit, those after the first indented a little more.
-fn folded(line: &str) -> Vec<String> {
-    let words = line.trim_start();
-    let indent = " ".repeat(line.len() - words.len());
-    let wrapped = wrap(&one_line(words), WIDTH - indent.len() - 2);
-    let lead = |index: usize| if index == 0 { "" } else { "  " };
-    wrapped.iter().enumerate().map(|(i, part)| format!("{indent}{}{part}", lead(i))).collect()
 }

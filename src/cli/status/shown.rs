@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use crate::cli::render::WIDTH;
 use crate::cli::table::Table;
-use crate::cli::text::{self, one_line};
+use crate::cli::text::{self, folded, one_line};
 use crate::cli::when::{ago, ahead, minute};
 use crate::reconcile::short;
 use crate::standing::{HumanPart, Live, Seen, Stand};
@@ -107,15 +107,16 @@ fn list(parts: &[HumanPart]) -> String {
     if parts.is_empty() {
         return "Nothing needs a human.\n".to_owned();
     }
-    let mut list = "Needs a human:\n".to_owned();
+    let mut lines = vec!["Needs a human:".to_owned()];
     for part in parts {
         let who = part.service.as_deref().unwrap_or("renew");
         let since = part.since.map(|at| format!(" (since {})", minute(at))).unwrap_or_default();
         let message: Vec<String> = text::lines(&part.message).collect();
-        list.push_str(&format!("  {who}: {}{since}\n", message.join("\n    ")));
+        let said = format!("  {who}: {}{since}", message.join("\n    "));
+        lines.extend(said.lines().map(str::to_owned));
         if !part.resolution.is_empty() {
-            list.push_str(&format!("    -> {}\n", one_line(&part.resolution)));
+            lines.push(format!("    -> {}", one_line(&part.resolution)));
         }
     }
-    list
+    lines.iter().flat_map(|line| folded(line)).map(|line| line + "\n").collect()
 }
