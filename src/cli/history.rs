@@ -10,6 +10,7 @@ use super::sync::EXIT_SETUP;
 use super::table::Table;
 use super::text::one_line;
 use super::when::minute;
+use crate::decide::plan::BACK;
 use crate::gather::sort_by_key;
 use crate::problem::Problem;
 use crate::reconcile::short;
@@ -122,7 +123,35 @@ pub fn images(done: &Done) -> Option<String> {
     let declared = image.declared.as_deref()?;
     match (&image.before, &image.running, &image.now) {
         (Some(before), _, _) if before != declared => Some(format!("{before} -> {declared}")),
-        (_, Some(running), Some(now)) if running != now => Some(format!("{declared} moved")),
+        (_, Some(running), Some(now)) if running != now => {
+            let back = done.detail.starts_with(BACK);
+            Some(if back { format!("back to {declared}") } else { format!("{declared} moved") })
+        }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::images;
+    use crate::decide::plan::BACK;
+    use crate::state::history::{Done, Images};
+
+    #[test]
+    fn an_image_is_another_one_or_moved_or_came_back() {
+        let some = |text: &str| Some(text.to_owned());
+        let told = |before: &str, now: &str, detail: &str| {
+            let (before, declared) = (some(before), some("web:2"));
+            let image = Images { before, declared, running: some("a"), now: some(now) };
+            let (project, compose_service) = ("shop".to_owned(), "web".to_owned());
+            let (action, reason) = ("recreate".to_owned(), "image".to_owned());
+            let detail = detail.to_owned();
+            let down_ms = None;
+            images(&Done { project, compose_service, action, reason, detail, image, down_ms })
+        };
+        assert_eq!(told("web:1", "b", ""), some("web:1 -> web:2"));
+        assert_eq!(told("web:2", "b", "another"), some("web:2 moved"));
+        assert_eq!(told("web:2", "b", &format!("{BACK}; held")), some("back to web:2"));
+        assert_eq!(told("web:2", "a", ""), None);
     }
 }

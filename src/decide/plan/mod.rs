@@ -28,7 +28,7 @@ pub use types::{
     ContainerFact, ContainerState, Definition, Desired, DesiredService, DesiredStack, ImageFact,
     Lifetime, Memory, Observed, Orphans, ProjectMemory, Registry, ServiceMemory,
 };
-pub use waits::{Wait, Waits, at_rest, is_change, put_off, resting};
+pub use waits::{BACK, Wait, Waits, at_rest, is_change, put_off, resting};
 
 use std::collections::BTreeSet;
 

@@ -8,6 +8,9 @@ use super::policy::{FilesAction, turn, wanted};
 use super::ties::Key;
 use super::types::{ContainerState, Desired, Memory, Observed};
 
+/// Begins the detail of an action that makes a container anew as it is in force.
+pub const BACK: &str = "back to what is in force";
+
 /// Why a compose service does not follow git.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wait {
@@ -177,7 +180,7 @@ fn put_back(
     // One that ran for an earlier release has done its work, and is not run a second time.
     if let Some(healing) = healing.filter(|_| known.is_some() && !completed) {
         let why = match healing.step {
-            Step::Recreate => "back to what is in force",
+            Step::Recreate => BACK,
             _ => healing.detail.as_str(),
         };
         return Action { detail: format!("{why}; {words}"), ..healing.clone() };
