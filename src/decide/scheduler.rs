@@ -262,14 +262,16 @@ impl<Z: TimeZone> Scheduler<Z> {
     }
 
     /// Who runs is run once more after that; who waits already, or is not known any more, is not put in
-    /// the queue.
+    /// the queue. Of several reasons a person's is the one that counts.
     fn want(&mut self, service: &str, trigger: Trigger) {
         if self.stopping || !self.tasks.contains_key(service) {
             return;
         }
         if let Some(running) = self.running.get_mut(service) {
             running.again = true;
-        } else if !self.queue.iter().any(|(waiting, _)| waiting == service) {
+        } else if let Some((_, before)) = self.queue.iter_mut().find(|(name, _)| name == service) {
+            *before = trigger.max(*before);
+        } else {
             self.queue.push_back((service.to_owned(), trigger));
         }
     }

@@ -1,6 +1,7 @@
 //! What a run says of itself in the end: its result, and what it could not get to. Pure.
 
 use super::apply::Verdicts;
+use super::precheck::Doomed;
 use super::report::{Outcome, ServiceReport};
 use super::todo::{Obstacles, key, makes};
 use super::verify::Verdict;
@@ -28,12 +29,14 @@ pub fn unreached(todo: &[Action], verdicts: &Verdicts) -> Option<Problem> {
     ))
 }
 
-/// The first thing that is not good.
-pub fn bad(verdicts: &Verdicts) -> Option<Problem> {
-    verdicts.values().find_map(|verdict| match verdict {
-        Verdict::Bad(problem) => Some(problem.clone()),
+/// The first thing that is not good, or was not and waits: in the order of names, so that it stays the
+/// same whoever's turn it is.
+pub fn bad(verdicts: &Verdicts, delayed: &Doomed) -> Option<Problem> {
+    let bad = verdicts.iter().filter_map(|(key, verdict)| match verdict {
+        Verdict::Bad(problem) => Some((key, problem)),
         Verdict::Good | Verdict::Starting => None,
-    })
+    });
+    bad.chain(delayed).min_by_key(|(key, _)| *key).map(|(_, problem)| problem.clone())
 }
 
 /// The result of a run in one word.

@@ -75,6 +75,7 @@ fn pull_one(host: &Host<'_>, reference: &str, stall: Duration) -> Result<(), Pro
         }
     });
     pulled.map_err(|error| name_the_disk(host, reference, error.into()))?;
+    host.has_pulled(reference);
     let took = host.clock.monotonic() - start;
     log::info!("pulled {reference} in {:.1} s", took.as_secs_f64());
     Ok(())

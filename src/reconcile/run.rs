@@ -36,7 +36,7 @@ use super::todo::{Key, key};
 use super::unset::{Unset, refuse};
 use super::verify::Verdict;
 use crate::config::Service;
-use crate::decide::plan::{Action, Changes, Desired, ImageFact, keep_whole, plan, settle};
+use crate::decide::plan::{Action, Changes, Desired, ImageFact, Step, keep_whole, plan, settle};
 use crate::problem::Problem;
 use crate::state::{Record, ServiceLock};
 use crate::sys::child_record::ChildRecord;
@@ -236,6 +236,13 @@ impl<'a> Run<'a> {
             self.gate.pass(&mut actions, sight)?;
             if self.in_force.is_none() {
                 actions = keep_whole(actions, &self.desired, &memory, &sight.observed);
+            }
+        }
+        if self.purpose == Purpose::Undo {
+            // Whoever is to be put back does not wait for the images of others.
+            let others = |action: &&mut Action| action.pull && !self.restores(&key(action));
+            for other in actions.iter_mut().filter(others) {
+                (other.step, other.pull) = (Step::Nothing, false);
             }
         }
         Ok(settle(actions, self.kept_up().1, &sight.observed))

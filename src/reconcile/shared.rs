@@ -78,7 +78,15 @@ impl Shared {
     pub fn answered(&self, image: String, here: Option<&str>, now: Duration, digest: Digest) {
         let mut answers = locked(&self.answers);
         answers.retain(|_, known| now.saturating_sub(known.asked) < ANSWER_AGE_MAX);
-        answers.insert(image, Answer { digest, here: here.map(str::to_owned), asked: now });
+        // One that was long on its way is older than another run's.
+        if answers.get(&image).is_none_or(|known| known.asked <= now) {
+            answers.insert(image, Answer { digest, here: here.map(str::to_owned), asked: now });
+        }
+    }
+
+    /// A tag was pulled: whatever was told of it before may be about another image.
+    pub fn forget_answer(&self, image: &str) {
+        locked(&self.answers).remove(image);
     }
 
     /// A registry wants to be left alone for so long from this monotonic time on (`Retry-After`,
@@ -149,6 +157,11 @@ mod tests {
         assert_eq!(ask(Some("i2"), 11), None, "somebody has pulled");
         assert_eq!(ask(None, 11), None);
         assert_eq!(shared.answer("r/web:1", Some("i1"), s(10), s(0)), None, "every time");
+        shared.answered("r/web:1".to_owned(), Some("i2"), s(9), digest.clone());
+        assert_eq!(ask(Some("i1"), 11), Some(digest.clone()), "that one was long on its way");
+        shared.forget_answer("r/web:1");
+        assert_eq!(ask(Some("i1"), 11), None);
+        shared.answered("r/web:1".to_owned(), Some("i1"), s(10), digest.clone());
         shared.answered("r/db:1".to_owned(), None, s(10 + 24 * 3600), digest);
         assert_eq!(ask(Some("i1"), 11), None, "forgotten");
     }

@@ -56,18 +56,11 @@ impl Delays {
 }
 
 impl Delay {
-    /// A failure at `now`, after those that are known of the same. Where runs are so far apart that no
-    /// pause keeps any of them from trying, the first that fails like this is all that is remembered.
+    /// A failure at `now`, after those that are known of the same.
     #[must_use]
     pub fn after(known: Option<&Delay>, of: &str, problem: &Problem, now: DateTime<Utc>) -> Delay {
         let (told, setup) = (Told::from(problem), problem.trouble == Trouble::Setup);
         let known = known.filter(|known| known.is_of(of));
-        if let Some(known) = known
-            && known.told == told
-            && now - known.until >= HEAL.longest
-        {
-            return known.clone();
-        }
         let failures = known.map_or(0, |known| known.failures).saturating_add(1);
         let until = now.checked_add_signed(HEAL.after(failures)).unwrap_or(now);
         Delay { of: of.to_owned(), failures, until, told, setup }
@@ -139,9 +132,6 @@ mod tests {
         assert_eq!((other.failures, other.until), (1, at(20)));
         let again = Delay::after(Some(&twice), "a", &problem, at(80));
         assert_eq!((again.failures, again.until), (3, at(200)));
-        // Runs that are far apart: nothing is put off, and nothing is new.
-        assert_eq!(Delay::after(Some(&again), "a", &problem, at(499)).failures, 4);
-        assert_eq!(Delay::after(Some(&again), "a", &problem, at(500)), again);
         assert_eq!(again.problem("", at(100)), Some(problem), "nobody knows what it would be");
     }
 }

@@ -251,15 +251,18 @@ impl History {
         self.last = Some(standing);
     }
 
-    /// Takes down what a run did. A failure that repeats itself changes nothing, and what is done over
-    /// and over with success is counted, so that it does not push everything else out.
+    /// Takes down what a run did. A failure that repeats itself changes nothing, also when several take
+    /// turns, and what is done over and over with success is counted, so that it does not push everything
+    /// else out.
     pub fn add(&mut self, entry: Entry, judged: Judged) {
+        let failed = |known: &&Entry| known.error.is_some() || known.same(&entry);
+        let mut failures = self.entries.iter().rev().take_while(failed);
+        let known = judged == Judged::Badly && failures.any(|known| known.same(&entry));
         match self.entries.back_mut() {
+            _ if known => {}
             Some(newest) if newest.same(&entry) => {
-                if judged == Judged::Well {
-                    newest.times = newest.times.saturating_add(1);
-                    newest.last_at = entry.at;
-                }
+                newest.times = newest.times.saturating_add(1);
+                newest.last_at = entry.at;
             }
             _ => self.entries.push_back(entry),
         }

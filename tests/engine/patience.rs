@@ -126,6 +126,11 @@ fn what_fails_for_want_of_another_is_tried_with_that_one() {
     for name in ["db", "web"] {
         sandbox.docker(["kill", &sandbox.ids()[name][0]]);
     }
+    // What fails together with what it needs is not held against it.
+    for _ in 0..2 {
+        sandbox.renew(["sync"]).expect(2);
+    }
+    assert_eq!(sandbox.record()["delays"]["services"][&sandbox.id].get("web"), None);
     for _ in 0..3 {
         sandbox.renew(["sync"]).expect(2);
     }
@@ -136,6 +141,29 @@ fn what_fails_for_want_of_another_is_tried_with_that_one() {
     sandbox.plan_then_sync(0);
     sandbox.runs(&["db", "web"]);
     sandbox.settled();
+}
+
+#[test]
+fn an_undo_waits_for_no_image_of_others() {
+    let Some(sandbox) = Sandbox::open() else { return };
+    for image in ["db:1", "api:1"] {
+        sandbox.publish(image);
+    }
+    let stack = |api: &str, command: &str| {
+        format!(
+            "services:\n  api:\n    image: IMAGES/api:{api}\n  \
+             web:\n    image: IMAGES/db:1\n    command: [\"/bin/sh\", \"-c\", \"{command}\"]\n"
+        )
+    };
+    sandbox.commit(&[("compose.yaml", &stack("1", "sleep 1000"))], "Good");
+    sandbox.plan_then_sync(0);
+    let was = sandbox.essence("web");
+    sandbox
+        .commit(&[("compose.yaml", &stack("9", "exit 3"))], "Bad, and an image that is not there");
+    let said = sandbox.renew(["sync"]).expect(2);
+    assert_eq!(sandbox.essence("web"), was, "{said}");
+    let asked = said.stderr.matches(&sandbox.fill("pulling IMAGES/api:9")).count();
+    assert_eq!(asked, 1, "{said}");
 }
 
 #[test]

@@ -310,6 +310,11 @@ fn a_daemon_asks_a_registry_every_so_often_and_when_a_run_is_requested() {
     control.read_to_string(&mut said).expect("an answer");
     assert!(said.starts_with("HTTP/1.1 202"), "{said}");
     wait_for("the new image", 60, || (sandbox.ids() != before).then_some(()));
+    // What was told before the pull does not count after it.
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    let (so_far, after) = (asked(), sandbox.ids());
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    assert_eq!((asked(), sandbox.ids()), (so_far, after), "{:?}", front.asked());
     // Every time, where that is wanted.
     sandbox.config(service("0s"));
     let so_far = asked();

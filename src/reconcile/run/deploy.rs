@@ -74,11 +74,9 @@ impl Run<'_> {
         if let Some(failure) = self.failure(deeds) {
             return self.undo(lock, &failure, deeds, report);
         }
-        let said = report.error.take().or_else(|| bad(&deeds.verdicts));
+        let said = report.error.take().or_else(|| bad(&deeds.verdicts, &deeds.delayed));
         let unreached = || unreached(&deeds.tried, &deeds.verdicts);
-        let delayed = || deeds.delayed.values().next().cloned();
-        let said = said.or_else(unreached).or(ground.objection).or_else(delayed);
-        report.error = said.or_else(|| self.waiting());
+        report.error = said.or_else(unreached).or(ground.objection).or_else(|| self.waiting());
         self.write_down(lock, &ground.held, deeds, report);
         let result = outcome(report, &deeds.tried, &deeds.verdicts, refused);
         report.result = Some(self.told(result, report, deeds));
@@ -114,7 +112,9 @@ impl Run<'_> {
         let tried = |action: &Action| deeds.tried.iter().any(|tried| key(tried) == key(action));
         let left: Vec<Action> = report.actions.iter().filter(|a| !tried(a)).cloned().collect();
         deeds.doomed = self.doomed(&deeds.sight, &left)?;
-        deeds.delayed = self.delayed(&left, &deeds.sight);
+        let Deeds { failed, doomed, .. } = deeds;
+        let stuck = self.stuck(&left, failed, doomed, unset.as_ref());
+        deeds.delayed = self.delayed(&left, &stuck, &deeds.sight);
         self.note_delays(&deeds.unasked, &deeds.delayed, &mut report.notes);
         let first_lost = deeds.failed.values().chain(deeds.doomed.values()).next().cloned();
         let lost = self.no_way_back(&report.actions, deeds).or(first_lost);

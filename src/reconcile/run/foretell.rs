@@ -1,7 +1,7 @@
 //! The part of a run that says what it would do, for `renew plan`. Changes nothing.
 
 use super::Run;
-use crate::decide::plan::{Action, Step};
+use crate::decide::plan::Step;
 use crate::problem::Problem;
 use crate::reconcile::disk::lacking;
 use crate::reconcile::gate::stops;
@@ -22,11 +22,15 @@ impl Run<'_> {
         self.keep_up_unmade(&mut sight, (&unasked, &[]), &mut report)?;
         report.gate = self.gate.said();
         report.actions.retain(|action| self.pass.siblings.is_first_to_remove(action));
-        report.error = report.error.or_else(|| Some(self.unset(&report.actions)?.problem));
+        let unset = self.unset(&report.actions);
         let doomed = self.doomed(&sight, &report.actions)?;
+        let stuck = self.stuck(&report.actions, &unasked, &doomed, unset.as_ref());
+        let mut delayed = self.delayed(&report.actions, &stuck, &sight);
         // What is pulled may be another image by then.
-        let here: Vec<Action> = report.actions.iter().filter(|a| !a.pull).cloned().collect();
-        let delayed = self.delayed(&here, &sight);
+        for pulled in report.actions.iter().filter(|action| action.pull) {
+            delayed.remove(&key(pulled));
+        }
+        report.error = report.error.or_else(|| Some(unset?.problem));
         self.note_delays(&unasked, &delayed, &mut report.notes);
         let lost = unasked.into_values().chain(doomed.into_values()).chain(delayed.into_values());
         report.error = report.error.or(lost.into_iter().next());

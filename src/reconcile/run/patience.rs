@@ -7,12 +7,13 @@ use super::{Deeds, Purpose, Run};
 use crate::decide::plan::{Action, Reason, Step, makes};
 use crate::decide::waves::reachable;
 use crate::gather::Gather;
-use crate::problem::Trouble;
+use crate::problem::{Problem, Trouble};
 use crate::reconcile::model::sha256;
 use crate::reconcile::observe::Sight;
 use crate::reconcile::precheck::Doomed;
 use crate::reconcile::pull::Failed;
 use crate::reconcile::todo::{Key, key, starts_again};
+use crate::reconcile::unset::Unset;
 use crate::reconcile::verify::Verdict;
 use crate::state::{Delay, Delays};
 
@@ -35,9 +36,14 @@ impl Run<'_> {
     }
 
     /// Compose services that would be started or made and are not yet, and why. One that fails for want
-    /// of another is tried as soon as something is done about that one, and with it whoever has to be
-    /// made together with it.
-    pub(super) fn delayed(&self, actions: &[Action], sight: &Sight) -> Doomed {
+    /// of another is tried as soon as something is done about that one, which those that are stuck do
+    /// not let happen.
+    pub(super) fn delayed(
+        &self,
+        actions: &[Action],
+        stuck: &BTreeSet<Key>,
+        sight: &Sight,
+    ) -> Doomed {
         if self.purpose == Purpose::Undo || self.record.delays.services.is_empty() {
             return Doomed::new();
         }
@@ -51,8 +57,8 @@ impl Run<'_> {
         let mut delayed: Doomed =
             actions.iter().filter(|one| is_tried(one)).filter_map(delayed).gather();
         let depends_on = self.stacks.depends_on();
-        let acting: BTreeSet<Key> =
-            actions.iter().filter(|one| one.step != Step::Nothing).map(key).gather();
+        let acting = actions.iter().filter(|one| one.step != Step::Nothing).map(key);
+        let acting: BTreeSet<Key> = acting.filter(|key| !stuck.contains(key)).gather();
         loop {
             let helped = |(project, name): &Key| {
                 let below = depends_on.get(project).map(|all| reachable(name, all));
@@ -66,6 +72,24 @@ impl Run<'_> {
             };
             delayed.remove(&key);
         }
+    }
+
+    /// Who cannot be made, whatever else is done: for want of an image or a variable, or as is known
+    /// beforehand.
+    pub(super) fn stuck(
+        &self,
+        actions: &[Action],
+        failed: &Failed,
+        doomed: &Doomed,
+        unset: Option<&Unset>,
+    ) -> BTreeSet<Key> {
+        let lost = |action: &&Action| {
+            let image = action.image.declared.as_ref().filter(|_| action.pull);
+            image.is_some_and(|image| failed.contains_key(image))
+        };
+        let lost = actions.iter().filter(lost).map(key);
+        let unset = unset.into_iter().flat_map(|unset| unset.refused.iter().cloned());
+        lost.chain(doomed.keys().cloned()).chain(unset).gather()
     }
 
     /// Until when what was not tried is left alone.
@@ -106,11 +130,22 @@ impl Run<'_> {
             images.extend(delay.map(|delay| (image.clone(), delay)));
         }
         let tried: BTreeSet<Key> = deeds.tried.iter().map(key).gather();
+        // It may have failed for want of what has just begun to come up.
+        let depends_on = self.stacks.depends_on();
+        let waits = |(project, name): &Key| {
+            let below = depends_on.get(project).map(|all| reachable(name, all));
+            below.into_iter().flatten().any(|other| {
+                let verdict = deeds.verdicts.get(&(project.clone(), other));
+                verdict.is_some_and(|verdict| *verdict != Verdict::Good)
+            })
+        };
         let mut services: BTreeMap<String, BTreeMap<String, Delay>> = BTreeMap::new();
         for key in actions.iter().filter(|one| is_tried(one)).map(key) {
             let before = known.services.get(&key.0).and_then(|all| all.get(&key.1));
             let delay = match deeds.verdicts.get(&key) {
-                Some(Verdict::Bad(problem)) if tried.contains(&key) => {
+                Some(Verdict::Bad(problem))
+                    if tried.contains(&key) && is_its_own(problem) && !waits(&key) =>
+                {
                     let would_run = self.would_run(&key, &deeds.sight);
                     Some(Delay::after(before, &would_run, problem, now))
                 }
@@ -123,6 +158,12 @@ impl Run<'_> {
         }
         Delays { images, services }
     }
+}
+
+/// Whether it is a failure of what was tried, and not of what it was tried with: renew's own files, or
+/// an engine that does not answer.
+fn is_its_own(problem: &Problem) -> bool {
+    problem.trouble == Trouble::Engine && !problem.reason.starts_with("engine")
 }
 
 /// Whether an action is one that is put off once it has failed: not one that only follows another.

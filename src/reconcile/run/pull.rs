@@ -45,7 +45,8 @@ impl Run<'_> {
         early.retain(|a| starts_again(a) || !changes(&self.desired, record, &a.project));
         early.retain(|action| !refused(action));
         let doomed = self.doomed(&deeds.sight, &early)?;
-        let delayed = self.delayed(&early, &deeds.sight);
+        let stuck = doomed.keys().cloned().collect();
+        let delayed = self.delayed(&early, &stuck, &deeds.sight);
         early.retain(|a| !doomed.contains_key(&key(a)) && !delayed.contains_key(&key(a)));
         if !early.is_empty() {
             self.change(lock, early, &held, &mut deeds, report)?;
