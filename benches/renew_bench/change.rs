@@ -12,7 +12,7 @@ use crate::server::Server;
 use crate::support::Sandbox;
 use crate::table::{Figure, Table, middle};
 
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 9;
 const BUDGET: f64 = 1.3;
 const BY_HAND: &str = "set -e
 git pull --quiet origin main

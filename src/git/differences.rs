@@ -27,6 +27,18 @@ pub struct Move {
     pub(super) name: OsString,
 }
 
+impl Move {
+    /// The same once the index was taught its target, as [`Git::follow`] does for what stays.
+    #[must_use]
+    pub fn taught(&self) -> Move {
+        let mut taught = self.clone();
+        if let (Some(to), Some(indexed)) = (&self.to, &mut taught.indexed) {
+            indexed.clone_from(to);
+        }
+        taught
+    }
+}
+
 impl Git<'_> {
     /// Every tracked path in which the working tree differs from `target`; one git process when
     /// there is none.

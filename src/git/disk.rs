@@ -8,7 +8,6 @@ use std::path::Path;
 
 use super::objects::LINK;
 use super::{Blob, Entry, Git, Kind};
-use crate::gather::Gather;
 use crate::problem::Problem;
 use crate::sys::fs::Stamp;
 
@@ -44,46 +43,41 @@ impl Git<'_> {
         wanted: &[(&'p OsStr, &Blob)],
     ) -> Result<BTreeMap<&'p OsStr, OnDisk>, Problem> {
         let (mut files, mut links) = (Vec::new(), Vec::new());
-        let mut stamps = BTreeMap::new();
         for (name, expected) in wanted {
             let path = self.top.join(name);
             match path.symlink_metadata() {
                 Ok(meta) if meta.is_file() => {
-                    files.push((*name, *expected));
-                    stamps.insert(*name, Stamp::of_rested(&path));
+                    files.push((*name, *expected, Stamp::of_rested(&path)));
                 }
                 Ok(meta) if meta.is_symlink() => links.push((*name, *expected)),
                 Ok(_) | Err(_) => {}
             }
         }
-        let mut oids = BTreeMap::new();
-        self.file_oids(&files, &mut oids)?;
-        self.link_oids(&links, &mut oids)?;
-        let found = oids
-            .into_iter()
-            .map(|(name, oid)| (name, OnDisk { oid, stamp: stamps.remove(name).flatten() }));
-        Ok(found.gather())
+        let mut found = BTreeMap::new();
+        self.look_into_files(files, &mut found)?;
+        self.look_into_links(&links, &mut found)?;
+        Ok(found)
     }
 
-    fn file_oids<'p>(
+    fn look_into_files<'p>(
         &self,
-        files: &[(&'p OsStr, &Blob)],
-        into: &mut BTreeMap<&'p OsStr, String>,
+        files: Vec<(&'p OsStr, &Blob, Option<Stamp>)>,
+        into: &mut BTreeMap<&'p OsStr, OnDisk>,
     ) -> Result<(), Problem> {
-        let names: Vec<&OsStr> = files.iter().map(|(name, _)| *name).collect();
+        let names: Vec<&OsStr> = files.iter().map(|(name, _, _)| *name).collect();
         let filtered = self.hash_files(&names, Hashed::Filtered)?;
         let mut other = Vec::new();
-        for ((name, expected), oid) in files.iter().zip(filtered) {
+        for ((name, expected, stamp), oid) in files.into_iter().zip(filtered) {
             if oid != expected.oid {
-                other.push((*name, *expected));
+                other.push((name, expected));
             }
-            into.insert(name, oid);
+            into.insert(name, OnDisk { oid, stamp });
         }
         let names: Vec<&OsStr> = other.iter().map(|(name, _)| *name).collect();
         let raw = self.hash_files(&names, Hashed::Raw)?;
         for ((name, expected), oid) in other.iter().zip(raw) {
-            if oid == expected.oid {
-                into.insert(name, oid);
+            if let Some(found) = into.get_mut(name).filter(|_| oid == expected.oid) {
+                found.oid = oid;
             }
         }
         Ok(())
@@ -104,10 +98,10 @@ impl Git<'_> {
     }
 
     /// A link's blob is the text of the link. All that are as expected cost one process together.
-    fn link_oids<'p>(
+    fn look_into_links<'p>(
         &self,
         links: &[(&'p OsStr, &Blob)],
-        into: &mut BTreeMap<&'p OsStr, String>,
+        into: &mut BTreeMap<&'p OsStr, OnDisk>,
     ) -> Result<(), Problem> {
         let expected: Vec<Entry> = links
             .iter()
@@ -124,7 +118,7 @@ impl Git<'_> {
                 let done = self.check_fed(&["hash-object", "--stdin"], Some(text.to_vec()))?;
                 done.text().trim().to_owned()
             };
-            into.insert(name, oid);
+            into.insert(name, OnDisk { oid, stamp: None });
         }
         Ok(())
     }

@@ -37,7 +37,10 @@ impl Git<'_> {
         self.refuse_obstacles(&moving)?;
         let saved = self.save_local_work(moves, &moving)?;
         self.check_out(&moving, moves.target)?;
-        self.mend_index(moves)?;
+        let leaves = moving.iter().any(|change| change.to.is_none());
+        if moves.from.head.id != moves.target.id || leaves || !moves.held.is_empty() {
+            self.mend_index(moves)?;
+        }
         if moves.from.head.id != moves.target.id {
             let [to, from] = [&moves.target.id, &moves.from.head.id];
             self.check(&["update-ref", "-m", "renew: follow", &moves.from.branch, to, from])?;

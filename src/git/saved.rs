@@ -1,7 +1,7 @@
 //! Local work that a move would make vanish goes under `refs/renew/saved/` first. Never decides
 //! what moves, and never takes an old committed version for work.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
@@ -98,7 +98,12 @@ impl Git<'_> {
         if tracked.is_empty() {
             return Ok(false);
         }
-        let staged = self.raw_diff(&["--cached", &moves.from.head.id])?;
+        // What the index has of the commit that is checked out is nobody's work.
+        let taught = |(change, indexed): &(&Move, &Blob)| change.to.as_ref() == Some(indexed);
+        let staged = match moves.from.head.id == moves.target.id && tracked.iter().all(taught) {
+            true => Vec::new(),
+            false => self.raw_diff(&["--cached", &moves.from.head.id])?,
+        };
         let staged: BTreeSet<&OsStr> = staged.iter().map(|line| line.name.as_os_str()).gather();
         let unread: Vec<(&OsStr, &Blob)> = tracked
             .iter()
@@ -106,7 +111,7 @@ impl Git<'_> {
             .map(|(change, indexed)| (change.name.as_os_str(), *indexed))
             .collect();
         let disk = self.disk_oids(&unread)?;
-        let mut sought = BTreeMap::new();
+        let mut sought = Vec::new();
         for (change, indexed) in tracked {
             let name = change.name.as_os_str();
             let in_index = staged.contains(name).then_some(&indexed.oid);
@@ -132,7 +137,7 @@ impl Git<'_> {
     fn has_uncommitted(
         &self,
         moves: &Moves<'_>,
-        mut sought: BTreeMap<&String, &OsStr>,
+        mut sought: Vec<(&String, &OsStr)>,
     ) -> Result<bool, Problem> {
         if sought.is_empty() {
             return Ok(false);
@@ -154,8 +159,8 @@ impl Git<'_> {
         }
         let was_checked_out = |oid: &str, there: &str| there.split(' ').next() == Some(oid);
         let mut there = answers.into_iter().skip(1).step_by(2);
-        sought.retain(|oid, _| there.next().is_none_or(|there| !was_checked_out(oid, there)));
-        let rest: BTreeSet<&String> = sought.into_keys().collect();
+        sought.retain(|(oid, _)| there.next().is_none_or(|there| !was_checked_out(oid, there)));
+        let rest: BTreeSet<&String> = sought.into_iter().map(|(oid, _)| oid).gather();
         Ok(!rest.is_empty() && !self.all_committed(&moves.target.id, &rest)?)
     }
 

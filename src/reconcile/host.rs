@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use super::shared::Shared;
@@ -138,6 +139,20 @@ impl<'a> Host<'a> {
     /// What the engine says of itself, if it answers.
     pub fn info(&self) -> Option<&Info> {
         self.info.get_or_init(|| self.engine().ok()?.info().ok()).as_ref()
+    }
+
+    /// Does some work that waits for others, and has the engine say meanwhile what it says of itself,
+    /// which takes it some milliseconds and will be asked for.
+    pub fn learning<T>(&self, work: impl FnOnce() -> T) -> T {
+        let (Ok(engine), None) = (self.engine(), self.info.get()) else { return work() };
+        thread::scope(|threads| {
+            let asked = thread::Builder::new().spawn_scoped(threads, || engine.info().ok());
+            let done = work();
+            if let Some(Ok(info)) = asked.ok().map(thread::ScopedJoinHandle::join) {
+                let _ = self.info.set(info);
+            }
+            done
+        })
     }
 
     /// The same for runs that something else makes happen.

@@ -22,11 +22,12 @@ const REST_MAX: Duration = Duration::from_secs(3600);
 pub struct Shared {
     last: Mutex<Option<Last>>,
     rests: Mutex<BTreeMap<String, Rest>>,
-    answers: Mutex<BTreeMap<String, Answer>>,
+    answers: Mutex<Vec<Answer>>,
 }
 
 #[derive(Debug)]
 struct Answer {
+    image: String,
     digest: Digest,
     /// The id of the image that had the tag on this host then.
     here: Option<String>,
@@ -70,23 +71,26 @@ impl Shared {
         every: Duration,
     ) -> Option<Digest> {
         let answers = locked(&self.answers);
-        let answer = answers.get(image).filter(|answer| answer.here.as_deref() == here)?;
+        let mut of_image = answers.iter().filter(|answer| answer.image == image);
+        let answer = of_image.find(|answer| answer.here.as_deref() == here)?;
         (now.saturating_sub(answer.asked) < every).then(|| answer.digest.clone())
     }
 
     /// A registry has just told what is behind a tag.
     pub fn answered(&self, image: String, here: Option<&str>, now: Duration, digest: Digest) {
         let mut answers = locked(&self.answers);
-        answers.retain(|_, known| now.saturating_sub(known.asked) < ANSWER_AGE_MAX);
         // One that was long on its way is older than another run's.
-        if answers.get(&image).is_none_or(|known| known.asked <= now) {
-            answers.insert(image, Answer { digest, here: here.map(str::to_owned), asked: now });
+        if answers.iter().any(|known| known.image == image && known.asked > now) {
+            return;
         }
+        let old = |known: &Answer| now.saturating_sub(known.asked) >= ANSWER_AGE_MAX;
+        answers.retain(|known| known.image != image && !old(known));
+        answers.push(Answer { image, digest, here: here.map(str::to_owned), asked: now });
     }
 
     /// A tag was pulled: whatever was told of it before may be about another image.
     pub fn forget_answer(&self, image: &str) {
-        locked(&self.answers).remove(image);
+        locked(&self.answers).retain(|known| known.image != image);
     }
 
     /// A registry wants to be left alone for so long from this monotonic time on (`Retry-After`,

@@ -98,7 +98,8 @@ impl Stacks {
                 resolver.learn(kept);
             }
             let held = cached.as_ref().filter(|_| lost.is_none()).filter(holds);
-            let resolve = || lost.clone().map_or_else(|| resolver.resolve(&spec, &env, now), Err);
+            let fresh = || host.learning(|| resolver.resolve(&spec, &env, now));
+            let resolve = || lost.clone().map_or_else(fresh, Err);
             let resolved = match held {
                 Some(kept) => kept.clone(),
                 None => match resolve() {

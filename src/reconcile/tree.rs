@@ -157,6 +157,10 @@ impl Pass<'_> {
         if count > 0 {
             let paths = if count == 1 { "path" } else { "paths" };
             log::info!("moved {count} {paths} to {}", short(&self.target.id));
+        } else {
+            // Only the branch moved: all that differed still does.
+            let stay = held.iter().map(|change| change.taught()).collect();
+            *self.differences.borrow_mut() = Some(stay);
         }
         let mut standing = self.standing.borrow_mut();
         if standing.head != *self.target {

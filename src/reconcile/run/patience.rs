@@ -1,7 +1,7 @@
 //! What failed more than once is not tried again in every run: neither images that cannot be had nor
 //! containers that do not get good. Another target is tried at once. Changes no container.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::{Deeds, Purpose, Run};
 use crate::decide::plan::{Action, Reason, Step, makes};
@@ -23,10 +23,10 @@ const ASKED_ALWAYS: &[&str] = &["disk_low", "image_reference"];
 impl Run<'_> {
     /// Images that are wanted and not asked for yet, and why. Who undoes does not wait.
     pub(super) fn images_delayed(&self, wanted: &[Action], sight: &Sight) -> Failed {
-        let (known, now) = (&self.record.delays.images, self.host.clock.now());
+        let (known, now) = (&self.record.delays, self.host.clock.now());
         let delayed = |action: &Action| {
             let image = action.image.declared.clone().filter(|_| action.pull)?;
-            let problem = known.get(&image)?.problem(&meant(&image, sight), now)?;
+            let problem = known.of("", &image)?.problem(&meant(&image, sight), now)?;
             Some((image, problem))
         };
         match self.purpose {
@@ -44,13 +44,13 @@ impl Run<'_> {
         stuck: &BTreeSet<Key>,
         sight: &Sight,
     ) -> Doomed {
-        if self.purpose == Purpose::Undo || self.record.delays.services.is_empty() {
+        if self.purpose == Purpose::Undo || self.record.delays.is_empty() {
             return Doomed::new();
         }
         let now = self.host.clock.now();
         let delayed = |action: &Action| {
             let key = key(action);
-            let known = self.record.delays.services.get(&key.0)?.get(&key.1)?;
+            let known = self.record.delays.of(&key.0, &key.1)?;
             let problem = known.problem(&self.would_run(&key, sight), now)?;
             Some((key, problem))
         };
@@ -94,14 +94,10 @@ impl Run<'_> {
 
     /// Until when what was not tried is left alone.
     pub(super) fn note_delays(&self, unasked: &Failed, delayed: &Doomed, notes: &mut Vec<String>) {
-        let known = &self.record.delays;
-        let images = unasked.keys().filter_map(|image| Some((image, known.images.get(image)?)));
-        let services = delayed.keys().filter_map(|(project, name)| {
-            let all = known.services.get(project)?;
-            Some((name, all.get(name)?))
-        });
-        let service = self.service.name.as_str();
-        notes.extend(images.chain(services).map(|(what, delay)| delay.note(what, service)));
+        let images = unasked.keys().map(|image| ("", image.as_str()));
+        let services = delayed.keys().map(|(project, name)| (project.as_str(), name.as_str()));
+        let known = images.chain(services).filter_map(|(p, name)| self.record.delays.of(p, name));
+        notes.extend(known.map(|delay| delay.note(self.service.name.as_str())));
     }
 
     /// What would run of a compose service, in one word: all that makes a difference to whether it gets
@@ -118,16 +114,19 @@ impl Run<'_> {
     /// is forgotten. A look at what an earlier run made is no try.
     pub(super) fn delays(&self, deeds: &Deeds, actions: &[Action]) -> Delays {
         let (known, now) = (&self.record.delays, self.host.clock.now());
-        let mut images: BTreeMap<String, Delay> = BTreeMap::new();
+        let mut delays = Vec::new();
         let asked = deeds.failed.iter().filter(|(_, one)| !ASKED_ALWAYS.contains(&&*one.reason));
         for (image, problem) in asked {
-            let before = known.images.get(image);
+            let before = known.of("", image);
             let stopped = problem.trouble == Trouble::Interrupted;
             let delay = match stopped || deeds.unasked.contains_key(image) {
                 true => before.cloned(),
-                false => Some(Delay::after(before, &meant(image, &deeds.sight), problem, now)),
+                false => {
+                    let meant = meant(image, &deeds.sight);
+                    Some(Delay::after(before, ("", image), &meant, problem, now))
+                }
             };
-            images.extend(delay.map(|delay| (image.clone(), delay)));
+            delays.extend(delay);
         }
         let tried: BTreeSet<Key> = deeds.tried.iter().map(key).gather();
         // It may have failed for want of what has just begun to come up.
@@ -139,24 +138,21 @@ impl Run<'_> {
                 verdict.is_some_and(|verdict| *verdict != Verdict::Good)
             })
         };
-        let mut services: BTreeMap<String, BTreeMap<String, Delay>> = BTreeMap::new();
         for key in actions.iter().filter(|one| is_tried(one)).map(key) {
-            let before = known.services.get(&key.0).and_then(|all| all.get(&key.1));
+            let before = known.of(&key.0, &key.1);
             let delay = match deeds.verdicts.get(&key) {
                 Some(Verdict::Bad(problem))
                     if tried.contains(&key) && is_its_own(problem) && !waits(&key) =>
                 {
                     let would_run = self.would_run(&key, &deeds.sight);
-                    Some(Delay::after(before, &would_run, problem, now))
+                    Some(Delay::after(before, (&key.0, &key.1), &would_run, problem, now))
                 }
                 Some(Verdict::Good | Verdict::Starting) => None,
                 Some(Verdict::Bad(_)) | None => before.cloned(),
             };
-            if let Some(delay) = delay {
-                services.entry(key.0).or_default().insert(key.1, delay);
-            }
+            delays.extend(delay);
         }
-        Delays { images, services }
+        Delays(delays)
     }
 }
 
