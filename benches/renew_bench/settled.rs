@@ -12,10 +12,10 @@ use crate::server::Server;
 use crate::table::{Figure, Table, middle};
 
 /// The kernel counts in hundredths of a second: a sample is the mean of so many runs.
-const RUNS: u32 = 25;
+const RUNS: u32 = 100;
 const SAMPLES: u32 = 5;
 /// The script takes long; its few runs are enough to tell.
-const SCRIPT_RUNS: u32 = 3;
+const SCRIPT_RUNS: u32 = 10;
 /// At most so many times the fetch, and this part of the script.
 const OF_FETCH: f64 = 3.0;
 const OF_SCRIPT: f64 = 1.0 / 20.0;
