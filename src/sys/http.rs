@@ -10,6 +10,7 @@ mod client;
 #[cfg(test)]
 pub(crate) mod fake;
 mod lines;
+mod names;
 mod proxy;
 mod unix_transport;
 

@@ -8,8 +8,10 @@ use std::time::Duration;
 use ureq::config::{Config, ConfigBuilder};
 use ureq::http;
 use ureq::typestate::AgentScope;
+use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Body};
 
+use super::names::Names;
 use super::proxy::proxy_for;
 use super::unix_transport::{BUFFER_BYTES, NoNames, UnixConnector, is_cancelled};
 use super::{Head, Http, HttpError, Lines, Method, Request, Response};
@@ -60,7 +62,8 @@ impl Client {
     /// [`HttpError::Tls`] if a certificate of `trust` cannot be read.
     pub fn tcp(trust: &Trust, via: Via) -> Result<Client, HttpError> {
         let config = tls::configure(common(), trust)?.build();
-        Ok(Client { agent: Agent::new_with_config(config), via })
+        let agent = Agent::with_parts(config, DefaultConnector::default(), Names::default());
+        Ok(Client { agent, via })
     }
 
     /// A client over TCP that trusts the authorities in the file `roots`, normally [`SYSTEM_ROOTS`],
