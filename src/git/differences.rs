@@ -28,14 +28,19 @@ pub struct Move {
 }
 
 impl Move {
-    /// The same once the index was taught its target, as [`Git::follow`] does for what stays.
+    /// The same once the index was taught its target, as [`Git::follow`] does for what stays. Nothing
+    /// where that may settle it: the file is as in the target already, or somebody else's to move.
     #[must_use]
-    pub fn taught(&self) -> Move {
+    pub fn taught(&self) -> Option<Move> {
+        let elsewhere = self.to.as_ref().is_some_and(|to| to.mode == SUBMODULE);
+        if self.on_disk.is_some() || elsewhere {
+            return None;
+        }
         let mut taught = self.clone();
         if let (Some(to), Some(indexed)) = (&self.to, &mut taught.indexed) {
             indexed.clone_from(to);
         }
-        taught
+        Some(taught)
     }
 }
 

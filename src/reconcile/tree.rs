@@ -158,9 +158,8 @@ impl Pass<'_> {
             let paths = if count == 1 { "path" } else { "paths" };
             log::info!("moved {count} {paths} to {}", short(&self.target.id));
         } else {
-            // Only the branch moved: all that differed still does.
-            let stay = held.iter().map(|change| change.taught()).collect();
-            *self.differences.borrow_mut() = Some(stay);
+            // Only the branch moved: what differed still does, or it is looked at again.
+            *self.differences.borrow_mut() = held.iter().map(|change| change.taught()).collect();
         }
         let mut standing = self.standing.borrow_mut();
         if standing.head != *self.target {
