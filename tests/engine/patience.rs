@@ -17,6 +17,14 @@ fn stack(words: &str) -> String {
     )
 }
 
+/// A sandbox with an image and the folder of the flag, which is not up.
+fn with_a_flag() -> Option<Sandbox> {
+    let sandbox = Sandbox::open()?;
+    sandbox.publish("db:1");
+    std::fs::create_dir(sandbox.root().join("flag")).expect("a folder");
+    Some(sandbox)
+}
+
 fn flagged(sandbox: &Sandbox, words: &str) -> String {
     stack(words).replace("ROOT", &sandbox.root().display().to_string())
 }
@@ -49,9 +57,7 @@ fn says_when(sandbox: &Sandbox) {
 
 #[test]
 fn what_does_not_get_good_is_started_less_and_less_often() {
-    let Some(sandbox) = Sandbox::open() else { return };
-    sandbox.publish("db:1");
-    std::fs::create_dir(sandbox.root().join("flag")).expect("a folder");
+    let Some(sandbox) = with_a_flag() else { return };
     sandbox.write("flag/up", "");
     sandbox.commit(&[("compose.yaml", &flagged(&sandbox, "one"))], "A stack");
     sandbox.plan_then_sync(0);
@@ -82,9 +88,7 @@ fn what_does_not_get_good_is_started_less_and_less_often() {
 
 #[test]
 fn another_target_waits_for_no_delay() {
-    let Some(sandbox) = Sandbox::open() else { return };
-    sandbox.publish("db:1");
-    std::fs::create_dir(sandbox.root().join("flag")).expect("a folder");
+    let Some(sandbox) = with_a_flag() else { return };
     sandbox.commit(&[("compose.yaml", &flagged(&sandbox, "one"))], "A stack that never was good");
     for _ in 0..2 {
         sandbox.renew(["sync"]).expect(2);
@@ -114,9 +118,7 @@ fn another_target_waits_for_no_delay() {
 
 #[test]
 fn what_fails_for_want_of_another_is_tried_with_that_one() {
-    let Some(sandbox) = Sandbox::open() else { return };
-    sandbox.publish("db:1");
-    std::fs::create_dir(sandbox.root().join("flag")).expect("a folder");
+    let Some(sandbox) = with_a_flag() else { return };
     sandbox.write("flag/up", "");
     let stack = |level: &str| {
         let one = |name: &str, more: &str| {

@@ -56,22 +56,23 @@ impl Run<'_> {
         };
         let mut delayed: Doomed =
             actions.iter().filter(|one| is_tried(one)).filter_map(delayed).gather();
-        let depends_on = self.stacks.depends_on();
         let acting = actions.iter().filter(|one| one.step != Step::Nothing).map(key);
         let acting: BTreeSet<Key> = acting.filter(|key| !stuck.contains(key)).gather();
         loop {
-            let helped = |(project, name): &Key| {
-                let below = depends_on.get(project).map(|all| reachable(name, all));
-                below.into_iter().flatten().any(|other| {
-                    let other = (project.clone(), other);
-                    acting.contains(&other) && !delayed.contains_key(&other)
-                })
-            };
+            let acts = |other: &Key| acting.contains(other) && !delayed.contains_key(other);
+            let helped = |key: &Key| self.below(key).iter().any(acts);
             let Some(key) = delayed.keys().find(|key| helped(key)).cloned() else {
                 return delayed;
             };
             delayed.remove(&key);
         }
+    }
+
+    /// Everything that a compose service depends on. Only asked about what failed.
+    fn below(&self, (project, name): &Key) -> Vec<Key> {
+        let all = self.stacks.depends_on();
+        let names = all.get(project).map(|all| reachable(name, all)).unwrap_or_default();
+        names.into_iter().map(|name| (project.clone(), name)).collect()
     }
 
     /// Who cannot be made, whatever else is done: for want of an image or a variable, or as is known
@@ -130,14 +131,8 @@ impl Run<'_> {
         }
         let tried: BTreeSet<Key> = deeds.tried.iter().map(key).gather();
         // It may have failed for want of what has just begun to come up.
-        let depends_on = self.stacks.depends_on();
-        let waits = |(project, name): &Key| {
-            let below = depends_on.get(project).map(|all| reachable(name, all));
-            below.into_iter().flatten().any(|other| {
-                let verdict = deeds.verdicts.get(&(project.clone(), other));
-                verdict.is_some_and(|verdict| *verdict != Verdict::Good)
-            })
-        };
+        let lacks = |other: &Key| deeds.verdicts.get(other).is_some_and(|v| *v != Verdict::Good);
+        let waits = |key: &Key| self.below(key).iter().any(lacks);
         for key in actions.iter().filter(|one| is_tried(one)).map(key) {
             let before = known.of(&key.0, &key.1);
             let delay = match deeds.verdicts.get(&key) {
